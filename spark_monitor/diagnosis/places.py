@@ -26,7 +26,7 @@ def with_places(problems: Iterable[Problem], places: Places) -> list[Problem]:
     every = list(problems)
     kept = [one for one in every if one.main.first.track not in OF_PARTS]
     for members in alike((one for one in every if one not in kept), lambda one: (one.dataset, one.granularity)):
-        kept += _beginning_together(_with_parts(_of_machines(members, places), places))
+        kept += _beginning_together(_with_tags(_with_parts(_of_machines(members, places), places), places))
     return sorted(kept, key=lambda one: (one.opened, one.kind, one.main.first.subject))
 
 
@@ -70,6 +70,26 @@ def _with_parts(problems: Sequence[Problem], places: Places) -> list[Problem]:
             absorb(lead, one)
         kept = [one for one in kept if one not in taken]
     return kept
+
+
+def _with_tags(problems: Sequence[Problem], places: Places) -> list[Problem]:
+    """A tag of a bill cuts what its services cost: what one service is behind is that one's, under whatever tags it is billed."""
+    kept = list(problems)
+    for one in problems:
+        place = places.get(id(one))
+        if place is None or one.main.first.track != COST or _is_whole(one):
+            continue
+        root = next((other for other in kept if other is not one and _is_behind(other, one, place, places)), None)
+        if root is not None:
+            absorb(root, one)
+            kept = [other for other in kept if other is not one]
+    return kept
+
+
+def _is_behind(root: Problem, tag: Problem, place: Place, places: Places) -> bool:
+    """Whether a problem is that of the service which a tag's cost comes from, and goes on where the tag's begins."""
+    is_service = root.main.first.name == place[1] or place in (root.place, places.get(id(root)))
+    return root.main.first.track == COST and is_service and (root.opened == tag.opened or root.goes_on_at(tag.opened))
 
 
 def _beginning_together(problems: Sequence[Problem]) -> list[Problem]:

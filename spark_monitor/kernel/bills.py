@@ -113,6 +113,7 @@ def _window(
     days_have_own: bool = False,
 ) -> Iterator[dict[str, Any]]:
     whole, sums = _Sum(), defaultdict[str, _Sum](_Sum)
+    tags = {f"tag={row['tag']}" for row in inside if row["tag"] is not None}
     for row in inside:
         whole.add(row)
         sums[row["service"] or NO_SERVICE].add(row)
@@ -133,7 +134,11 @@ def _window(
     for name in kept:
         remarks = [NEW_SERVICE] if name in fresh else []
         remarks += [sums[name].remark or ""] if sums[name].unread else []
-        yield from _costs(window, name, sums[name], PARTIAL if sums[name].unread else None, " ".join(remarks) or None)
+        status_of = PARTIAL if sums[name].unread else None
+        # A tag cuts the same bill: what is behind its move is a service as well.
+        of_tag, of_tag_before = ([row for row in rows if f"tag={row['tag']}" == name] for rows in (inside, before))
+        mover = _mover(window, of_tag, of_tag_before, sums[name]) if name in tags else None
+        yield from _costs(window, name, sums[name], status_of, " ".join(remarks) or None, mover)
     for name in sorted(set(last_costs) - set(sums)):
         absence = f"No cost of this service in this window; its last was {timestamp_text(last_costs[name])}."
         yield from _costs(window, name, _Sum(), EMPTY, absence)

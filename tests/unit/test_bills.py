@@ -69,6 +69,23 @@ def test_the_whole_bill_names_the_service_that_most_of_its_move_comes_from() -> 
     assert told[3, "jobs (1 of 2)", "cost", None]["details"] is None
 
 
+def test_a_tag_names_the_service_that_its_own_move_comes_from() -> None:
+    of_gpu = {("gpu", "prod"): (2.0, 4.0), ("gpu", "dev"): (1.0, 1.0)}
+    amounts = {**of_gpu, ("store", "prod"): (3.0, 3.0), ("store", "dev"): (1.0, 2.0)}
+    rows = [
+        billed(day + 0.5, now if day >= 21 else before, service, tag=tag)
+        for day in range(28)
+        for (service, tag), (before, now) in amounts.items()
+    ]
+    told = found(rows)
+    moved = {tag: dict(told[3, f"tag={tag}", "cost", None]["details"])["moved_service"] for tag in ("prod", "dev")}
+    usual = 7 * 21 / 20.5  # a week's charges of 1 a day, by the 20.5 days since the first
+    assert moved == {
+        "prod": f"gpu 28 ({2 * usual:.6g} on average before)",
+        "dev": f"store 14 ({usual:.6g} on average before)",
+    }
+
+
 def test_services_that_are_new_are_counted_and_named_in_their_first_window_alone() -> None:
     rows = [billed(day + 0.5, 2.0, "serving") for day in range(28) if not 7 <= day < 14]
     rows += [billed(day + 0.5, 3.0, "search") for day in range(15, 28)] + [billed(22.5, 1.0, "jobs"), billed(16.5, 1.5, "store")]

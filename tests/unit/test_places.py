@@ -121,6 +121,28 @@ def test_the_service_whose_price_doubled_is_the_place_and_the_budget_its_own() -
     assert [cause.what for cause in incidents[1].causes] == ["service gpu"]
 
 
+def test_tags_that_a_dearer_service_is_billed_under_are_its_incident() -> None:
+    moved: Remark = (None, {"moved_service": "gpu 19.1 (9.99 on average before)"})
+    names = (":table", "tag=prod", "tag=dev")
+    incidents = found(
+        *(failing("cost", name, range(2, 6), "costs") for name in (*names, "gpu")),
+        remarks={("cost", name): moved for name in names},
+    )
+    assert [(one[0], one[1]) for one in shown(incidents)] == [("gpu", 2)]
+    without_the_bill = found(
+        *(failing("cost", name, range(2, 6), "costs") for name in ("tag=prod", "gpu")), remarks={("cost", "tag=prod"): moved}
+    )
+    assert [(one[0], one[1]) for one in shown(without_the_bill)] == [("gpu", 2)]
+
+
+def test_a_tag_that_another_service_is_behind_is_an_incident_of_its_own() -> None:
+    moved: Remark = (None, {"moved_service": "store 19.1 (9.99 on average before)"})
+    incidents = found(
+        *(failing("cost", name, range(2, 6), "costs") for name in ("tag=prod", "gpu")), remarks={("cost", "tag=prod"): moved}
+    )
+    assert sorted(str(one[0]) for one in shown(incidents)) == ["gpu", "tag=prod"]
+
+
 def test_a_new_service_is_the_place_of_a_bill_that_grew() -> None:
     moved: Remark = (None, {"moved_service": "search, of vectors 8.72 (0 on average before)"})
     (one,) = found(failing("cost", ":table", range(2, 4), "costs"), remarks={("cost", ":table"): moved})
