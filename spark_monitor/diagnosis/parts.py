@@ -13,7 +13,9 @@ from spark_monitor.states.proportions import score_interval
 from spark_monitor.text.formatting import harmless, number
 
 PREDICTIONS: Final = "predictions"
-LATENESS: Final = "step_lateness_seconds"
+HANDED_ON: Final = ("step_lateness_seconds", "output_rows")
+"""What a step hands on to those that wait for it: a late start, and rows that it lacks."""
+
 STANDS_OUT: Final = 2.0
 """A host is named where it is so many times as slow as the median host, or fails so many times as often as the one after it."""
 
@@ -53,11 +55,12 @@ _MOVED: Final = re.compile(r"(?P<service>.+) (?P<now>[-+.\deE]+) \((?P<before>[-
 def part_keys(problem: Problem) -> list[PartKey]:
     """The measurements to ask what is behind a problem: those that failed first, and the first of the next windows.
 
-    None of predictions, whose causes are others.
+    None of predictions, whose causes are others. Of a step only the first window's: what was broken before it later on is behind
+    what happened then.
     """
     if problem.dataset == PREDICTIONS:
         return []
-    first, *later = problem.main.groups[:WINDOWS_ASKED]
+    first, *later = problem.main.groups[: 1 if problem.main.first.track == PIPELINE else WINDOWS_ASKED]
     of_first = first.failing[:METRICS_ASKED]
     failing = [*((first, one) for one in of_first), *((group, one) for group in later for one in group.failing[:1])]
     keys = [
@@ -102,7 +105,7 @@ def _place(track: str, details: Mapping[str, str]) -> Place | None:
 def without_waiting_steps(problems: Sequence[Problem], remark_of: Mapping[int, Remark]) -> list[Problem]:
     """The problems without those of steps whose first broken step upstream has one that goes on: that takes their checks.
 
-    A step that is late belongs to one that it waits for, if that is late as well.
+    A step that is late, or wrote another number of rows than it may, belongs to one that it waits for, if that did as well.
     ``remark_of`` has the remark of a problem's first failing measurement by the problem's ``id``.
     """
     of_pipelines = [one for one in problems if one.main.first.track == PIPELINE]
@@ -110,7 +113,7 @@ def without_waiting_steps(problems: Sequence[Problem], remark_of: Mapping[int, R
     def waits_for(one: Problem, other: Problem) -> bool:
         _, details = remark_of.get(id(one), (None, {}))
         upstream = details.get("first_broken_step", "").split(", ")
-        if _is_late(one) and _is_late(other):
+        if any(_fails(one, metric) and _fails(other, metric) for metric in HANDED_ON):
             upstream += details.get("waits_for", "").split(", ")
         goes_on = other.opened == one.opened or other.goes_on_at(one.opened)
         return one.dataset == other.dataset and other.main.first.name in upstream and goes_on
@@ -119,8 +122,8 @@ def without_waiting_steps(problems: Sequence[Problem], remark_of: Mapping[int, R
     return under(problems, roots, waits_for)
 
 
-def _is_late(problem: Problem) -> bool:
-    return LATENESS in {one.metric for one in problem.main.first.failing}
+def _fails(problem: Problem, metric: str) -> bool:
+    return any(one.metric == metric for one in problem.main.first.failing)
 
 
 def part_causes(remark: Remark | None) -> list[Cause]:

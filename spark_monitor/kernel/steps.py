@@ -27,6 +27,8 @@ SKEW: Final = 60_000_000
 """Microseconds: a step that starts so little before the schedule's timestamp has a clock that runs ahead."""
 NAMED: Final = 3
 LATENESS: Final = "step_lateness_seconds"
+HANDED_ON: Final = (LATENESS, "output_rows")
+"""What a step hands on to those that wait for it: a late start, and rows that it lacks."""
 ERROR: Final = "ERROR"
 _FIRST_ASKED: Final = {TABLE_ROW: "step_failures"}
 """What says that nothing is known of the step runs; of any other table its last commit does."""
@@ -213,9 +215,9 @@ def _order(plan: PipelinePlan, runs: Iterable[Row]) -> dict[str, set[str]]:
 
 
 def _name_causes(values_by_name: Mapping[str, Values], after: Mapping[str, set[str]]) -> None:
-    """Beside each broken step the first broken one among those that it waits for; beside its lateness all of these.
+    """Beside each broken step the first broken one among those that it waits for; beside lateness and rows all of these.
 
-    How late is too late the rules say: a step is late by another where both are.
+    How late is too late, and how many rows are too few, the rules say: a step is late by another where both are.
     """
     broken = {name for name, values in values_by_name.items() if _is_broken(values)}
     for name in broken:
@@ -226,9 +228,10 @@ def _name_causes(values_by_name: Mapping[str, Values], after: Mapping[str, set[s
                 if metric in values_by_name[name]:
                     values_by_name[name][metric].details["first_broken_step"] = ", ".join(roots)
     for name, values in values_by_name.items():
-        upstream = _upstream(name, after) - {name} if LATENESS in values else set()
-        if upstream:
-            values[LATENESS].details["waits_for"] = ", ".join(sorted(upstream))
+        upstream = _upstream(name, after) - {name}
+        for metric in HANDED_ON if upstream else ():
+            if metric in values:
+                values[metric].details["waits_for"] = ", ".join(sorted(upstream))
 
 
 def _is_broken(values: Values) -> bool:

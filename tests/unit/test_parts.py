@@ -9,7 +9,7 @@ from spark_monitor.diagnosis.episodes import Episode
 from spark_monitor.diagnosis.groups import Failing, of_checks
 from spark_monitor.diagnosis.incident import incident
 from spark_monitor.diagnosis.looks import Evidence
-from spark_monitor.diagnosis.parts import part_causes, without_waiting_steps
+from spark_monitor.diagnosis.parts import part_causes, part_keys, without_waiting_steps
 from spark_monitor.diagnosis.problems import Problem
 
 
@@ -75,15 +75,24 @@ def test_steps_that_wait_for_a_broken_one_are_its_incident() -> None:
     assert "; what waits for it did not do well either: clean, score." in told.diagnosis
 
 
-def test_steps_that_are_late_because_one_before_them_is_are_its_incident() -> None:
-    late = "step_lateness_seconds"
-    load, clean, score = (broken(step, metric=late) for step in ("load", "clean", "score"))
+@pytest.mark.parametrize("handed_on", ["step_lateness_seconds", "output_rows"])
+def test_steps_that_lack_what_one_before_them_lacks_are_its_incident(handed_on: str) -> None:
+    load, clean, score = (broken(step, metric=handed_on) for step in ("load", "clean", "score"))
     own = broken("score", metric="step_failures")
     waits = {id(clean): (None, {"waits_for": "load"}), id(score): (None, {"waits_for": "clean, load"})}
 
     assert without_waiting_steps([clean, load, score], waits) == [load]
     alone = without_waiting_steps([load, own], {id(own): (None, {"waits_for": "load"})})
-    assert alone == [load, own]  # that it fails is no lateness
+    assert alone == [load, own]  # that it fails is another thing
+
+
+def test_what_was_broken_before_a_step_later_on_is_not_asked() -> None:
+    groups = [
+        of_checks(one.failing[0], start=start, end=start + 1, name=str(start), dataset="pipelines")
+        for start, one in enumerate(broken("score").groups * 3)
+    ]
+    problem = Problem([Episode(finding_of(Evidence(), frozenset()), groups)], "pipeline")
+    assert [start for _, start, *_ in part_keys(problem)] == [0]
 
 
 @pytest.mark.parametrize("start", [1, 7])

@@ -108,6 +108,14 @@ def test_the_first_broken_step_upstream_is_named() -> None:
     assert "first_broken_step" not in dict(told[0, "report", "step_failures"]["details"])
 
 
+def test_beside_lateness_and_rows_stand_all_steps_that_come_before() -> None:
+    after = {"raw": (), "features": ("raw",), "train": ("features",)}
+    told = found([ran(name, hour, rows=5.0) for hour, name in enumerate(after, 1)], after=after, ticks=(HOUR,))
+    for metric in ("output_rows", "step_lateness_seconds"):
+        named = [dict(told[0, name, metric]["details"] or ()).get("waits_for") for name in after]
+        assert named == [None, "raw", "features, raw"]
+
+
 def test_inputs_and_outputs_tell_the_order_of_steps() -> None:
     rows = [ran("load", 1, failed=True, outputs=["db/raw"]), ran("join", 2, failed=True, inputs=["db/raw"], outputs=["db/out"])]
     told = found(rows)
