@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +15,9 @@ from spark_monitor.config.limits import AnyLimit, History, Learned, Relative
 from spark_monitor.config.thresholds import Threshold
 from spark_monitor.config.vocabulary import worse_values
 from spark_monitor.rules.ends import Flags
-from spark_monitor.rules.history import windows_before
+from spark_monitor.rules.history import last_before, windows_before
 from spark_monitor.rules.learned import CENTRED, PERCENT, OwnWindows, by_chance, learned
-from spark_monitor.rules.limits import Bounds, Floats, between, history_bounds, relative_bounds
+from spark_monitor.rules.limits import Bounds, Floats, between, history_bounds, moved_bounds, relative_bounds
 from spark_monitor.rules.noise import chance, rows_needed
 from spark_monitor.rules.rulebook import Rulebook
 from spark_monitor.rules.stream import HISTORY, Integers, Judged, Rows
@@ -117,15 +117,17 @@ def _bounds(
         low, high = relative_bounds(values, limit)
         sources = [f"{limit.text()}, {value:.6g}" for value in values]
         return between(low, high, sources), f"the value of {metric} in the baseline is not known"
-    before, alike = (series or Before({})).of_each(judged, at, rows, limit, inputs.zone)
+    before, latest, alike = (series or Before({})).of_each(judged, at, rows, limit, inputs.zone)
     middle = np.where(np.isnan(before).any(axis=1), np.nan, np.nanmedian(np.nan_to_num(before), axis=1))
     by_rows = metric in CENTRED or metric.startswith(PERCENT)
     least = by_chance(metric, ONE_DEVIATION, judged, at, rows, middle) if by_rows else None
-    low, high = history_bounds(before, limit, worse=worse, counted=metric in COUNTED, least=least)
+    given: Any = {"worse": worse, "counted": metric in COUNTED, "least": least}
+    own = history_bounds(before, limit, **given)
+    low, high = moved_bounds(before, own, history_bounds(latest, limit, **given))
     sources = [
         f"the median {value:.6g} of the {limit.windows} windows before{' of this weekday or hour' if same else ''} "
-        f"and {limit.sigma:.6g} times their spread"
-        for value, same in zip(middle.tolist(), alike, strict=True)
+        f"and {limit.sigma:.6g} times their spread{', and those of any, for the level has moved' if moved else ''}"
+        for value, same, moved in zip(middle.tolist(), alike, ((low < own[0]) | (high > own[1])).tolist(), strict=True)
     ]
     return between(low, high, sources), f"fewer than {limit.windows} windows before this one have a value"
 
@@ -166,17 +168,19 @@ class Before:
             )
         return cls(by_series)
 
-    def of_each(self, judged: Judged, at: Integers, rows: Rows, limit: History, zone: str) -> tuple[Floats, list[bool]]:
-        """The last values before each number, float64[S, n], and whether they are of its weekday or hour alone."""
+    def of_each(self, judged: Judged, at: Integers, rows: Rows, limit: History, zone: str) -> tuple[Floats, Floats, list[bool]]:
+        """The values before each number that count, float64[S, n], the last n of any weekday or hour, and whether the first are
+        of its weekday or hour alone."""
         nothing: tuple[Integers, Floats] = (np.zeros(0, dtype=np.int64), np.zeros(0))
-        earlier, alike = np.full((at.size, limit.windows), np.nan), []
+        earlier, latest, alike = np.full((at.size, limit.windows), np.nan), np.full((at.size, limit.windows), np.nan), []
         for place, (one, row) in enumerate(zip(at.tolist(), judged.row[at].tolist(), strict=True)):
             start = int(rows.starts[row])
             starts, values = self._values.get((start, _series(rows, row, judged.metric[one], judged.class_name[one])), nothing)
             every = str(rows.strings["granularity"][row])
             earlier[place], same = windows_before(starts, values, start, most=limit.windows, granularity=every, zone=zone)
+            latest[place] = last_before(starts, values, start, most=limit.windows) if same else earlier[place]
             alike.append(same)
-        return earlier, alike
+        return earlier, latest, alike
 
 
 def _series(rows: Rows, row: int, metric: str, class_name: str | None) -> Series:

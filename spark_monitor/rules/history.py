@@ -72,13 +72,30 @@ def windows_before(starts: Integers, values: Floats, now: int, *, most: int, gra
     >>> windows_before(starts[:5], np.arange(5.0), 5 * DAY, most=3, granularity="1 day", zone="UTC")
     (array([2., 3., 4.]), False)
     """
-    order = np.argsort(starts, kind="stable")
-    order = order[(starts[order] < now) & ~np.isnan(values[order])]
-    starts, values = starts[order], values[order]
+    starts, values = _known_before(starts, values, now)
     phase = phases(np.append(starts, now), granularity, zone)
     if phase is not None:
         same = values[phase[:-1] == phase[-1]]
         if same.size >= most:
             return same[-most:], True
+    return _filled(values, most), False
+
+
+def last_before(starts: Integers, values: Floats, now: int, *, most: int) -> Floats:
+    """The values of the last ``most`` windows before ``now`` of any weekday or hour, NaN where there are fewer.
+
+    >>> last_before(np.array([5, 1, 9]), np.array([2.0, 1.0, 3.0]), 9, most=3)
+    array([nan,  1.,  2.])
+    """
+    return _filled(_known_before(starts, values, now)[1], most)
+
+
+def _known_before(starts: Integers, values: Floats, now: int) -> tuple[Integers, Floats]:
+    order = np.argsort(starts, kind="stable")
+    order = order[(starts[order] < now) & ~np.isnan(values[order])]
+    return starts[order], values[order]
+
+
+def _filled(values: Floats, most: int) -> Floats:
     last = values[-most:]
-    return np.concatenate([np.full(most - last.size, np.nan), last]), False
+    return np.concatenate([np.full(most - last.size, np.nan), last])

@@ -231,6 +231,19 @@ def history_bounds(
     )
 
 
+def moved_bounds(before: Floats, own: tuple[Floats, Floats], latest: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """The bounds by windows of one weekday or hour; where the last of these windows is itself beyond one, that bound reaches to
+    the one by the last windows of any: the level has moved since most of the others.
+
+    >>> before, of_weekday, of_any = np.array([[5.0, 5.0, 9.0], [5.0, 9.0, 5.0]]), np.array([4.0, 4.0]), np.array([8.0, 8.0])
+    >>> [bound.tolist() for bound in moved_bounds(before, (of_weekday, of_weekday + 2), (of_any, of_any + 2))]
+    [[4.0, 4.0], [10.0, 6.0]]
+    """
+    last = before[:, -1]
+    low = np.where(last < own[0], np.fmin(own[0], latest[0]), own[0])
+    return low, np.where(last > own[1], np.fmax(own[1], latest[1]), own[1])
+
+
 def relative_bounds(baseline: Floats, limit: Relative) -> tuple[Floats, Floats]:
     """The baseline's value less or plus what is allowed.
 

@@ -115,6 +115,25 @@ def test_history_takes_the_same_weekday_where_there_are_enough_and_the_windows_b
     assert (found.tolist(), alike) == ([23.0, 24.0, 25.0, 26.0, 27.0], False)
 
 
+def test_a_level_that_has_moved_is_found_once_and_a_sunday_like_a_weekday_still_is() -> None:
+    random = np.random.default_rng(3)
+    days = np.arange(120)
+    values = np.where(days % 7 == 3, 60.0, 100.0) * np.where(days >= 30, 2.0, 1.0) * random.normal(1.0, 0.02, days.size)
+    values[101] = 200.0  # a day of the week on which 120 is as usual
+    rules = [rule(metric="cost", fail={"history": 8, "sigma": 6})]
+    failed = []
+    for day in range(16, 120):
+        before = [{"start": (one + 100) * DAY, "value": float(values[one])} for one in range(day)]
+        place = {"dataset": "costs", "start": (day + 100) * DAY, "end": (day + 101) * DAY, "family": "cost"}
+        history = row(**place | {"family": HISTORY}, numbers=[number("cost", 0.0)], before=before)
+        check = judged(rules, [history, row(**place, numbers=[number("cost", float(values[day]))])])[0]
+        failed += [day] if check["verdict"] == "FAIL" else []
+        if day == 56:
+            assert "for the level has moved" in check["expected"]
+    assert failed[0] == 30
+    assert [day for day in failed if day > 36] == [101]
+
+
 def test_a_count_is_judged_by_its_own_history_and_the_check_says_the_number() -> None:
     counts = [1000.0, 1010.0, 990.0, 1005.0]
     before = [{"start": (26 + day) * DAY, "value": value} for day, value in enumerate(counts)]
