@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from scipy.special import ndtri
@@ -30,6 +31,20 @@ def worst_slice(row: Row, looked_at: int) -> tuple[float, float]:
     """
     factor = -float(ndtri((1 - CONFIDENCE) / 2 / max(looked_at, 1))) / Z
     return row["value"] - (row["value"] - row["lower"]) * factor, row["value"] + (row["upper"] - row["value"]) * factor
+
+
+def without_partial(rows: Mapping[Place, Row], keys: Collection[str]) -> dict[Place, Row]:
+    """The rows without those of slice keys among ``keys`` whose values do not hold all rows together.
+
+    >>> rows = {(None, None): {"count": 5}, ("a", "x"): {"count": 2}, ("a", "y"): {"count": 3}, ("b", "x"): {"count": 4}}
+    >>> list(without_partial(rows, {"a", "b"}))
+    [(None, None), ('a', 'x'), ('a', 'y')]
+    """
+    counted: Counter[str | None] = Counter()
+    for (key, _), row in rows.items():
+        counted[key] += row["count"] or 0
+    partial = {key for key in keys if counted[key] != counted[None]}
+    return {place: row for place, row in rows.items() if place[0] not in partial}
 
 
 def worst_rows(name: str, rows: Mapping[Place, Row], *, most: int) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,7 @@ from spark_monitor.kernel.recalibration import NUMBER
 from spark_monitor.kernel.scored_states import ANSWERS, CONFUSION, COVERAGE, PAIRED, PREDICTED, SCORE, ScoredState
 from spark_monitor.scores.catalogue import present
 from spark_monitor.scores.thresholds import threshold_rows
-from spark_monitor.scores.worst import worst_rows
+from spark_monitor.scores.worst import without_partial, worst_rows
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.scored_rows import PLACE, Presentation, stored_states
 from spark_monitor.states.binary import ScoreState
@@ -50,15 +50,19 @@ class Comparison:
     searched: tuple[str, ...] = ()
     """The slice keys among whose values the worst slices are looked for: those of at most so many columns as the file says."""
 
+    crosses: frozenset[str] = frozenset()
+    """Those of them that the file does not name, which are looked at for nothing else."""
+
     estimated: bool = False
 
 
-def comparison_of(run: Run, metric: str | None) -> Comparison:
+def comparison_of(run: Run, metric: str | None, *, crosses: frozenset[str] = frozenset()) -> Comparison:
     """What the monitor's file asks for."""
     fairness, worst, columns = run.config.fairness, run.config.worst_slices, run.config.predictions
     depth = 0 if worst is None else worst.depth
     searched = tuple(slice_key(one) for one in run.config.slices if (1 if isinstance(one, str) else len(one)) <= depth)
-    kept = Comparison(metric=metric, most=0 if worst is None else worst.max, searched=searched)
+    most = 0 if worst is None else worst.max
+    kept = Comparison(metric=metric, most=most, searched=(*searched, *sorted(crosses)), crosses=crosses)
     if fairness is None or run.config.model.task == "regression":
         return kept
     favourable = canonical_label(fairness.favourable)
@@ -103,7 +107,8 @@ def measured(
         for row in threshold_rows(score, presentation.settings):
             yield _measurement(where, row)
     yield from _estimation_errors(where, whole, presentation)
-    yield from _selectivity(where, slices, whole, presentation)
+    named = {place: kinds for place, kinds in slices.items() if place[0] not in comparison.crosses}
+    yield from _selectivity(where, named, whole, presentation)
     if comparison.most and comparison.metric is not None:
         yield from _worst(where, slices, presentation, comparison)
 
@@ -176,12 +181,14 @@ def _realised(kinds: Mapping[int, ScoredState], presentation: Presentation, only
 def _worst(
     where: Mapping[str, Any], slices: States, presentation: Presentation, comparison: Comparison
 ) -> Iterator[dict[str, Any]]:
-    rows = {
+    rows: Mapping[tuple[str | None, str | None], Mapping[str, Any]] = {
         place: row
         for place, kinds in slices.items()
         if place[0] is None or place[0] in comparison.searched
         for row in _realised(kinds, presentation, comparison.metric)
         if row["class"] is None
     }
+    # Of windows that were measured before crosses were looked at, a coarser one has but a part of their rows.
+    rows = without_partial(rows, comparison.crosses)
     for row in worst_rows(str(comparison.metric), rows, most=comparison.most):
         yield _measurement(where, row)

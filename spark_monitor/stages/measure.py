@@ -20,6 +20,7 @@ from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.predictions import Predictions
+from spark_monitor.sources.readers.rows import ReadSlice
 from spark_monitor.sources.readers.spark import partition_number, timed
 from spark_monitor.sources.slice_values import capped_slice_values
 from spark_monitor.stages.baseline_windows import baseline_windows, without_windows
@@ -33,6 +34,7 @@ from spark_monitor.stages.labelled import baseline_rows
 from spark_monitor.stages.measure_plan import MeasurePlan, estimates, measure_work, measures, rows_for_measure, settings_of
 from spark_monitor.stages.recalibrate import calibrations, recalibrating
 from spark_monitor.stages.scored_rows import STORED_STATE, Presentation, model_rows
+from spark_monitor.stages.searched_slices import of_named_slices, searched_crosses
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.named_arrays import NAMED, NAMED_COLUMNS, NAMED_DDL, named, stored_arrays
 from spark_monitor.store.rows import BASELINE_GRANULARITY
@@ -127,11 +129,19 @@ def measure_step(
     if windows:
         write(run, "model_states", states, windows, baseline=missing)
     stored = run.store.frame("model_states").where(F.col("monitor_id") == run.monitor_id)
-    present_states(run, stored, plan.kernel, baseline, every, missing=missing)
+    crosses = searched_crosses(run.config, predictions.slices)
+    present_states(run, stored, plan.kernel, baseline, every, missing=missing, crosses=crosses)
 
 
 def present_states(
-    run: Run, stored: DataFrame, kernel: ScoredPlan, baseline: Baseline, windows: Sequence[DueWindow], *, missing: bool
+    run: Run,
+    stored: DataFrame,
+    kernel: ScoredPlan,
+    baseline: Baseline,
+    windows: Sequence[DueWindow],
+    *,
+    missing: bool,
+    crosses: Sequence[ReadSlice] = (),
 ) -> None:
     """Write model_metrics from the states that are stored now, and leave the other measurements for `record`."""
     of_baseline = (F.col("log_type") == BASELINE) & (F.col("baseline_version") == baseline.version)
@@ -157,15 +167,16 @@ def present_states(
     )
     chosen = of_windows.unionByName(stored.where(of_baseline)) if missing else of_windows
     log_type = f"CASE WHEN granularity = '{BASELINE_GRANULARITY}' THEN '{BASELINE}' ELSE '{INPUT}' END AS log_type"
-    measured = model_rows(flat_states(chosen), presentation, made).selectExpr(
+    measured = model_rows(of_named_slices(flat_states(chosen), crosses), presentation, made).selectExpr(
         "*", log_type, f"{baseline.version} AS baseline_version", f"timestamp_micros({micros(run.as_of)}) AS as_of"
     )
     write(run, "model_metrics", measured, windows, baseline=missing)
     if run.config.labels is not None:
         both = of_windows.unionByName(stored.where(of_baseline))
-        run.measured.append(label_measurements(flat_states(both), presentation))
+        run.measured.append(label_measurements(of_named_slices(flat_states(both), crosses), presentation))
     metric = main_metric_of(run)
-    run.measured.append(group_measurements(flat_states(of_windows), presentation, comparison_of(run, metric), made))
+    comparison = comparison_of(run, metric, crosses=frozenset(one.key for one in crosses))
+    run.measured.append(group_measurements(flat_states(of_windows), presentation, comparison, made))
 
 
 def main_metric_of(run: Run) -> str | None:

@@ -22,6 +22,7 @@ from spark_monitor.stages.coarse import Parts
 from spark_monitor.stages.coarse_scores import scored_slice_values
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.stages.labelled import PREFIX, answered_rows
+from spark_monitor.stages.searched_slices import searched_crosses
 from spark_monitor.stages.shared_rows import ROW, SharedRows, row_hash, shared_rows_of, with_shared_rows
 from spark_monitor.states.cell_errors import cell_edges
 from spark_monitor.states.classes import canonical_label
@@ -86,17 +87,19 @@ def measure_work(
     spans = wanted_spans(edges, members)
     joined = answered_rows(run, predictions, spans)
     shared = shared_rows_of(run, predictions, spans)
+    slices = (*predictions.slices, *searched_crosses(run.config, predictions.slices))
+    slice_keys = tuple(one.key for one in slices)
     rows = rows_for_measure(
         run,
         joined,
-        predictions.slices,
+        slices,
         time=columns.time,
         version_sql=predictions.version_sql,
         shared=shared,
         features=() if tree is None else tree.names,
     )
-    stored = scored_slice_values(run, parts, predictions.slice_keys) if parts else None
-    kept = capped_slice_values(rows, len(predictions.slices), run.config.max_slice_values, stored=stored)
+    stored = scored_slice_values(run, parts, slice_keys) if parts else None
+    kept = capped_slice_values(rows, len(slices), run.config.max_slice_values, stored=stored)
     if parts and any(values is not None for values in kept):
         # What was counted by itself before may be among the others now.
         return measure_work(run, predictions, baseline, windows, {}, tree)
@@ -113,7 +116,7 @@ def measure_work(
         score_grid=score_grid(frozen.grid if frozen is not None else None),
         has_score=columns.score is not None,
         has_prediction=columns.prediction is not None,
-        slice_keys=len(predictions.slices),
+        slice_keys=len(slices),
         slice_values=kept,
         byte_budget=run.config.task_bytes,
         classes=class_names(run),
@@ -125,7 +128,7 @@ def measure_work(
         error_edges=() if task != "regression" else by_prediction if tree is None else tree.cells,
         error_tree=tree,
     )
-    return MeasureWork(MeasurePlan(kernel, keys, predictions.slice_keys, run.schedule.zone), rows, parts)
+    return MeasureWork(MeasurePlan(kernel, keys, slice_keys, run.schedule.zone), rows, parts)
 
 
 def class_names(run: Run) -> tuple[str, ...]:

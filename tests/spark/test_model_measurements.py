@@ -30,7 +30,7 @@ predictions:
 labels: {{path: {0}/labels, format: parquet, id: id, label: truth, time: known, horizon: 3 days}}
 baseline: {{path: {0}/predictions, format: parquet, where: "at < TIMESTAMP '2024-01-08 00:00:00Z'", labels: true}}
 windows: {{every: 1 week, lookback: 60 days}}
-slices: [team]
+slices: [team, "weight > 1"]
 weights: weight
 worst_slices: {{max: 50}}
 fairness: {{groups: [team], reference: {{team: b}}, favourable: "yes"}}
@@ -52,6 +52,8 @@ def rows_of(seed: int) -> pd.DataFrame:
     frame["score"] = np.round(1 / (1 + np.exp(-odds)), 4)
     frame["truth"] = np.where(random.random(ROWS) < frame["score"], "yes", "no")
     frame["weight"] = random.integers(1, 4, ROWS) / 2
+    coin = (frame["team"] == "a") & (frame["weight"] > 1)  # where the model knows nothing
+    frame.loc[coin, "truth"] = random.choice(["yes", "no"], int(coin.sum()))
     frame["labelled"] = frame["at"] < START + 2 * WEEK
     return frame
 
@@ -84,7 +86,8 @@ def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dic
     found = {}
     for name in ("model_metrics", "metrics", "model_states", "checks"):
         frame = result.store.committed(name)
-        wide = frame.withColumn("start", frame["window.start"].cast("string")).drop("window", "state", "details")
+        unread = ("window", "state") if name == "metrics" else ("window", "state", "details")
+        wide = frame.withColumn("start", frame["window.start"].cast("string")).drop(*unread)
         found[name] = pd.DataFrame([row.asDict() for row in wide.collect()])
     return found
 
@@ -160,6 +163,23 @@ def test_fairness_is_fairlearns(tables: dict[str, pd.DataFrame]) -> None:
     assert own.loc[("a", "equalized_odds_difference"), "value"] == pytest.approx(odds)
     assert set(own.loc["rare", "status"]) == {"SUPPRESSED"}
     assert own.loc["rare", "value"].isna().all()
+
+
+def test_the_worst_slice_is_a_cross_that_the_file_does_not_name(tables: dict[str, pd.DataFrame]) -> None:
+    frame, rates = rows_of(5), tables["metrics"]
+    own = frame[(frame["at"] >= START + WEEK) & (frame["at"] < START + 2 * WEEK) & (frame["version"] == "1")]
+    rows = own[(own["team"] == "a") & (own["weight"] > 1)]
+    found = rates[(rates["metric"] == "worst_slice") & (rates["model_version"] == "1")]
+    worst = found[found["start"].str[:10] == "2024-01-08"]
+    worst = worst.set_index("class").loc["1"]
+    assert (worst["details"]["slice_key"], worst["details"]["slice_value"]) == ("team, weight > 1", "a, true")
+    wanted = oracle.roc_auc_score(rows["truth"] == "yes", rows["score"], sample_weight=rows["weight"])
+    assert abs(worst["value"] - wanted) <= worst["value_error"] + 1e-9
+    assert worst["count"] == len(rows)
+    assert float(worst["details"]["share"]) == pytest.approx(len(rows) / len(own), abs=1e-4)
+    for name in ("model_metrics", "checks"):
+        assert "team, weight > 1" not in set(tables[name]["slice_key"])
+    assert "team, weight > 1" in set(tables["model_states"]["slice_key"])
 
 
 def test_versions_thresholds_and_estimation_errors_are_measured(tables: dict[str, pd.DataFrame]) -> None:

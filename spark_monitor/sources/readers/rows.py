@@ -112,11 +112,20 @@ def read_slice(frame: DataFrame, slice_: str | Sequence[str]) -> ReadSlice:
     """How a slice's value is read: a column's text, ``x, y`` of a crossing, or true, false or NULL of an expression."""
     names = set(frame.columns)
     if not isinstance(slice_, str):
-        parts = ", ', ', ".join(_crossed_sql(f"CAST({quote(name)} AS STRING)") for name in slice_)
-        return ReadSlice(crossed(slice_), f"concat({parts})")
+        return crossed_slices([ReadSlice(name, f"CAST({quote(name)} AS STRING)") for name in slice_])
     if slice_ in names:
         return ReadSlice(slice_, f"CAST({quote(slice_)} AS STRING)")
     return ReadSlice(slice_, f"CAST(CAST(({column_or_sql(slice_, ())}) AS BOOLEAN) AS STRING)")
+
+
+def crossed_slices(slices: Sequence[ReadSlice]) -> ReadSlice:
+    """The slices side by side as one.
+
+    >>> crossed_slices([ReadSlice("a", "`a`"), ReadSlice("b > 1", "s")]).key
+    'a, b > 1'
+    """
+    parts = ", ', ', ".join(_crossed_sql(one.sql) for one in slices)
+    return ReadSlice(crossed(one.key for one in slices), f"concat({parts})")
 
 
 def _crossed_sql(text: str) -> str:
