@@ -122,6 +122,9 @@ def _parsed(text: str) -> exp.Expr:
         raise ConfigError(
             f"found {describe(text)}. Allowed: an expression of one table's columns, without subquery, join or window."
         )
+    if tree.find(exp.WithinGroup) is not None:
+        step = "Write percentile(x, 0.5) for percentile_cont(0.5), mode(x) for mode()"
+        raise ConfigError(f"found {describe(text)}, which orders the rows (WITHIN GROUP). {step}.")
     if tree.find(exp.Alias) is not None:
         raise ConfigError(f"found {describe(text)}, which gives its value a name. The name is the metric's own: leave AS out.")
     if any(name_of(function) == "input_file_name" for function in tree.find_all(exp.Func)):

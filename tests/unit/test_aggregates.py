@@ -43,6 +43,7 @@ def test_the_form_of_an_aggregate_is_seen(text: str, form: str) -> None:
         ("sum(a) -- nothing", "without comments"),
         ("sum(java_method('java.lang.System', 'exit', 1))", "java_method is not allowed"),
         ("sum(rand())", "is not allowed"),
+        ("percentile_cont(0.9) WITHIN GROUP (ORDER BY a DESC)", "which orders the rows"),
         ("sum(", "no SQL expression"),
     ],
 )
