@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,15 @@ import pyarrow as pa
 
 from spark_monitor.commands.baseline_looks import baseline_looks
 from spark_monitor.commands.first_file import FirstFile, monitor_id
-from spark_monitor.commands.first_rows import ROWS_LOOKED_AT, answered_in, columns_of_time, going_together, look, signed_numbers
+from spark_monitor.commands.first_rows import (
+    ROWS_LOOKED_AT,
+    answered_in,
+    columns_of_time,
+    going_together,
+    look,
+    parted_by_score,
+    signed_numbers,
+)
 from spark_monitor.commands.given_roles import OF_LABELS, Given, answers_in
 from spark_monitor.commands.label_tables import (
     LABEL,
@@ -90,8 +98,7 @@ def made_from(
 
     frame, given = nameable(frame), given or {}
     of_predictions = given if labels is None else {role: names for role, names in given.items() if role not in OF_LABELS}
-    columns = look(frame, answers_in(of_predictions, frame.columns))
-    roles = guess_roles(columns, lambda labels, answer: going_together(frame, labels, answer), of_predictions)
+    columns, roles = guess_columns(frame, of_predictions)
     if roles is None:
         raise ConfigError(no_time(source.text, columns, in_query(source)))
     span, kind = time_range(frame, roles.time, "UTC", timestamp_or_now("", None)), dict(frame.dtypes)[roles.time]
@@ -136,6 +143,26 @@ def made_from(
         own_labels=own_labels,
         looks=baseline_looks(baseline, of_baseline, roles, every),
     )
+
+
+def guess_columns(frame: DataFrame, given: Given) -> tuple[Sequence[Column], Roles | None]:
+    """The columns and their roles; where no name says what was predicted, the column that goes by a threshold of the score."""
+    columns = look(frame, answers_in(given, frame.columns))
+
+    def together(labels: Sequence[Column], answer: Column) -> Mapping[str, float | None]:
+        return going_together(frame, labels, answer)
+
+    roles = guess_roles(columns, together, given)
+    if roles is None or roles.task != "binary" or roles.score is None or roles.prediction is not None:
+        return columns, roles
+    taken = {*roles.ids, roles.time, roles.model_version, roles.label, roles.label_time}
+    predicted = parted_by_score(frame, [one for one in columns if one.name not in taken], roles.score)
+    if predicted is None:
+        return columns, roles
+    with_it = {**given, "prediction": (predicted,)}
+    columns = look(frame, answers_in(with_it, frame.columns))
+    roles = guess_roles(columns, together, with_it)
+    return columns, None if roles is None else replace(roles, given=roles.given - {"prediction"})
 
 
 def place_of(source: PredictionsConfig) -> tuple[tuple[str, str], ...]:

@@ -72,6 +72,34 @@ def calendar_columns(frame: DataFrame, columns: Sequence[Column], time: str, eve
     return tuple(name for place, name in enumerate(names) if row[f"c{place}"] and row[f"d{place}"])
 
 
+def parted_by_score(frame: DataFrame, columns: Sequence[Column], score: str) -> str | None:
+    """The column of two values, one wherever the score is high, the other wherever it is low: what a threshold predicts.
+
+    None where no column is, or several are. Two aggregates of the first rows.
+    """
+    from pyspark.sql import functions as F
+
+    names = [one.name for one in columns if one.kind not in ("time", "other") and one.count == len(("no", "yes"))]
+    if not names:
+        return None
+    first = frame.limit(ROWS_LOOKED_AT)
+    number = F.col(quote(score)).cast("double")
+    texts = [F.col(quote(name)).cast("string") for name in names]
+    ends = [each(F.when(text.isNotNull(), text), number) for text in texts for each in (F.min_by, F.max_by)]
+    values = list(first.where(number.isNotNull() & ~F.isnan(number)).agg(*ends).collect()[0])
+    asked = [
+        part
+        for text, low, high in zip(texts, values[::2], values[1::2], strict=True)
+        for part in (
+            F.max(F.when(text == F.lit(low), number)) < F.min(F.when(text == F.lit(high), number)),
+            F.least(F.count_if(text == F.lit(low)), F.count_if(text == F.lit(high))) >= F.lit(LEAST_RUNNING),
+        )
+    ]
+    parted = list(first.agg(*asked).collect()[0])
+    found = [name for name, parts, enough in zip(names, parted[::2], parted[1::2], strict=True) if parts and enough]
+    return found[0] if len(found) == 1 else None
+
+
 def columns_of_time(frame: DataFrame, columns: Sequence[Column], time: str, every: str) -> tuple[str, ...]:
     """Numbers that grow with time, and columns that the calendar fills: no window of theirs is like another."""
     running = running_columns(frame, columns, time)

@@ -150,3 +150,30 @@ def test_a_column_whose_name_begins_a_variable_is_in_no_list_of_the_first_file(s
     file.write_text(first_file(made_from(frame, source, str(table), file)), encoding="utf-8")
     assert load_config(file).predictions.time == "made_at"
     assert "${" not in file.read_text(encoding="utf-8")
+
+
+def test_what_was_predicted_is_the_column_that_a_threshold_of_the_score_parts(spark: SparkSession, tmp_path: Path) -> None:
+    random = np.random.default_rng(8)
+    rows = 4000
+    score = random.random(rows).round(3)
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    columns = {
+        "claim_no": [f"c{place}" for place in range(rows)],
+        "scored_at": [start + timedelta(minutes=10 * place) for place in range(rows)],
+        "model_version": ["1"] * rows,
+        "risk_score": score,
+        "flag": np.where(score >= 0.35, "stop", "go"),
+        "insured": random.random(rows) < score,  # goes with the score, but no threshold parts it
+        "premium": score >= 0.999,  # of the few rows nothing is told
+        "amount": random.normal(size=rows),
+    }
+    for several, expected in ((False, "flag"), (True, None)):
+        more = {"copy": np.where(score >= 0.7, 1, 0)} if several else {}
+        path = tmp_path / f"claims{several}"
+        path.mkdir()
+        pq.write_table(pa.table({**columns, **more}), path / "part.parquet")
+        source, frame = open_table(spark, str(path))
+        made = made_from(frame, source, str(path), path / "claims.yaml")
+        assert made.roles.prediction == expected
+        assert made.roles.given == frozenset()
+        assert made.looks.threshold == (0.35 if expected else None)
