@@ -85,7 +85,8 @@ def parted_by_score(frame: DataFrame, columns: Sequence[Column], score: str) -> 
     first = frame.limit(ROWS_LOOKED_AT)
     number = F.col(quote(score)).cast("double")
     texts = [F.col(quote(name)).cast("string") for name in names]
-    ends = [each(F.when(text.isNotNull(), text), number) for text in texts for each in (F.min_by, F.max_by)]
+    # Rows without a prediction, such as those of the highest scores, are left out: what NULL orders by is not looked at.
+    ends = [each(text, F.when(text.isNotNull(), number)) for text in texts for each in (F.min_by, F.max_by)]
     values = list(first.where(number.isNotNull() & ~F.isnan(number)).agg(*ends).collect()[0])
     asked = [
         part

@@ -8,10 +8,10 @@ from typing import Final
 from spark_monitor.diagnosis.falls import Fall
 from spark_monitor.diagnosis.groups import WHOLE, Failing, Slice
 from spark_monitor.diagnosis.problems import Problem, is_prior, spares_a_version, under
+from spark_monitor.diagnosis.selective import is_of_coverage
 from spark_monitor.diagnosis.slice_causes import is_of_one_slice
-from spark_monitor.diagnosis.subjects import DUPLICATES, FAIRNESS, LABELS, MODEL
+from spark_monitor.diagnosis.subjects import DUPLICATES, FAIRNESS, MODEL
 
-COVERAGE: Final = "label_coverage"
 OF_THE_MODEL: Final = (MODEL, FAIRNESS)
 OF_INPUTS: Final = frozenset({"upstream", "mix_shift"})
 """Kinds beside the faults of columns that a model's fall in the same window follows from."""
@@ -70,8 +70,7 @@ def _without_labels_of_copies(problems: Sequence[Problem]) -> list[Problem]:
     copies = [one for one in problems if one.main.first.track == DUPLICATES]
 
     def belongs(one: Problem, owner: Problem) -> bool:
-        missing = one.main.first.track == LABELS and one.main.first.name == COVERAGE
-        return missing and owner.dataset == one.dataset and owner.opened == one.opened
+        return is_of_coverage(one) and owner.dataset == one.dataset and owner.opened == one.opened
 
     return under(problems, copies, belongs)
 

@@ -9,13 +9,11 @@ from typing import Final
 from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.problems import Place, Problem, under
 from spark_monitor.diagnosis.subjects import COST, FAILURES, LATENCY, OF_SERVICE, PIPELINE
+from spark_monitor.operations.steps import HANDED_ON
 from spark_monitor.states.proportions import score_interval
 from spark_monitor.text.formatting import harmless, number
 
 PREDICTIONS: Final = "predictions"
-HANDED_ON: Final = ("step_lateness_seconds", "output_rows")
-"""What a step hands on to those that wait for it: a late start, and rows that it lacks."""
-
 STANDS_OUT: Final = 2.0
 """A host is named where it is so many times as slow as the median host, or fails so many times as often as the one after it."""
 

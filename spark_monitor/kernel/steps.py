@@ -16,6 +16,7 @@ from spark_monitor.kernel.pipeline_values import Row, Value, Values, sum_of, val
 from spark_monitor.kernel.plan import WindowKey
 from spark_monitor.kernel.serving import EMPTY, timestamp_text
 from spark_monitor.kernel.table_history import changes_of, table_values
+from spark_monitor.operations.steps import HANDED_ON
 
 RUN, COMMIT, SCHEMA, OWN, FIRST = "run", "commit", "schema", "own", "first"
 PIPELINE_DDL: Final = (
@@ -27,8 +28,6 @@ SKEW: Final = 60_000_000
 """Microseconds: a step that starts so little before the schedule's timestamp has a clock that runs ahead."""
 NAMED: Final = 3
 LATENESS: Final = "step_lateness_seconds"
-HANDED_ON: Final = (LATENESS, "output_rows")
-"""What a step hands on to those that wait for it: a late start, and rows that it lacks."""
 ERROR: Final = "ERROR"
 _FIRST_ASKED: Final = {TABLE_ROW: "step_failures"}
 """What says that nothing is known of the step runs; of any other table its last commit does."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
 from spark_monitor.catalogue.interval import Floats, Interval
 from spark_monitor.catalogue.metric import NOT_NEGATIVE, SHARE, operation_metric
 from spark_monitor.states.proportions import score_interval
+
+HANDED_ON: Final = ("step_lateness_seconds", "output_rows")
+"""What a step hands on to those that wait for it: a late start, and rows that it lacks."""
 
 
 def _none() -> Floats:

@@ -23,6 +23,7 @@ Place = tuple[str | None, str | None]
 def worst_slice(row: Row, looked_at: int) -> tuple[float, float]:
     """The model's headline metric in the slices where it surely does worst; its class is the rank, its details the slice.
 
+    Looked at are the values of the configured slices and of their crosses, up to `worst_slices.depth` columns, the largest first.
     Bounds are widened from one interval to as many as slices were looked at (Bonferroni).
 
     >>> low, high = worst_slice({"value": 0.7, "lower": 0.68, "upper": 0.72}, 100)

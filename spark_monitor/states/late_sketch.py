@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
-import numpy.typing as npt
-
-from spark_monitor.states.grid import Floats
 from spark_monitor.states.sketch import Kll, bound_of
 from spark_monitor.states.sketch_image import is_exact_image
 
@@ -37,11 +34,3 @@ class LateSketch:
         first = self.parts[0]
         k = (Kll.from_bytes(first) if isinstance(first, bytes) else first).k
         return bound_of(k) if inexact or self.n > k else 0.0
-
-    def points(self) -> Floats:
-        """The distinct items: where F steps."""
-        return self.merged.points()
-
-    def cdf(self, points: npt.ArrayLike, /) -> Floats:
-        """F(x), the fraction of values <= x."""
-        return self.merged.cdf(points)

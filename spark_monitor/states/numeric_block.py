@@ -55,7 +55,7 @@ class NumericBlock(Block):
     """float64[5, S]: min, max, mean, the part of the mean below its last bit, M2; 0 for the last three without values."""
 
     frequent_values: Floats
-    sketches: Sequence[bytes | Sketch | None]
+    sketches: Sequence[bytes | Sketch | LateSketch | None]
     exact_to: float = np.inf
     """Beyond this the column's values were rounded when they were read: integers beyond 2^53, decimals beyond 15 digits."""
 
@@ -271,7 +271,7 @@ class NumericBlock(Block):
         return sketch.rank_error if sketch is not None else None
 
 
-def _read(stored: bytes | Sketch | None) -> Sketch | None:
+def _read(stored: bytes | Sketch | LateSketch | None) -> Sketch | None:
     if isinstance(stored, bytes):
         return Kll.from_bytes(stored)
     return stored.merged if isinstance(stored, LateSketch) else stored

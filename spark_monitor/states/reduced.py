@@ -18,7 +18,7 @@ from spark_monitor.states.distinct_block import DistinctBlock
 from spark_monitor.states.grid import Floats, Integers
 from spark_monitor.states.late_sketch import LateSketch
 from spark_monitor.states.moments import merged_moments
-from spark_monitor.states.numeric_block import NumericBlock, Sketch
+from spark_monitor.states.numeric_block import NumericBlock
 from spark_monitor.states.ragged import offsets_of
 
 _NOTHING, _MEAN, _LOW, _M2 = -1, 2, 3, 4
@@ -151,10 +151,10 @@ def _moments(block: NumericBlock, groups: Groups) -> Floats:
     return moments
 
 
-def _sketches(block: NumericBlock, groups: Groups) -> list[bytes | Sketch | None]:
+def _sketches(block: NumericBlock, groups: Groups) -> list[LateSketch | None]:
     """Sketches to be merged when asked for; none where a member has none."""
     finite, members = block.finite, groups.members
-    sketches: list[bytes | Sketch | None] = []
+    sketches: list[LateSketch | None] = []
     for low, high in zip(*(bounds.tolist() for bounds in _bounds(groups)), strict=True):
         parts = [block.stored_sketch(place) for place in members[low:high].tolist()]
         known = [part for part in parts if part is not None]

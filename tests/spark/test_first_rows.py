@@ -162,7 +162,7 @@ def test_what_was_predicted_is_the_column_that_a_threshold_of_the_score_parts(sp
         "scored_at": [start + timedelta(minutes=10 * place) for place in range(rows)],
         "model_version": ["1"] * rows,
         "risk_score": score,
-        "flag": np.where(score >= 0.35, "stop", "go"),
+        "flag": pa.array(np.where(score >= 0.35, "stop", "go"), mask=(score < 0.01) | (score > 0.99)),
         "insured": random.random(rows) < score,  # goes with the score, but no threshold parts it
         "premium": score >= 0.999,  # of the few rows nothing is told
         "amount": random.normal(size=rows),
