@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from spark_monitor.commands.label_guesses import MOST_CLASSES
 from spark_monitor.commands.label_spreads import label_spread
 from spark_monitor.commands.roles import Column, Roles
+from spark_monitor.states.classes import canonical_label
 from spark_monitor.text.quoting import quote
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ CONTENTS: Final = 200_000
 
 DIGITS: Final = 6
 HALF: Final = 0.5
+CLASSES: Final = ("no", "yes")
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,14 @@ def _threshold(baseline: DataFrame, roles: Roles) -> float | None:
 
     if roles.task != "binary" or roles.prediction is None or roles.score is None:
         return None
-    score = F.col(quote(roles.score)).cast("double")
-    is_positive = F.col(quote(roles.prediction)).eqNullSafe(F.lit(roles.positive))
-    both = baseline.where(score.isNotNull() & ~F.isnan(score) & F.col(quote(roles.prediction)).isNotNull())
-    row = both.agg(F.max(F.when(~is_positive, score)), F.min(F.when(is_positive, score))).collect()[0]
-    return None if row[0] is None or row[1] is None else parting(float(row[0]), float(row[1]))
+    score, prediction = F.col(quote(roles.score)).cast("double"), F.col(quote(roles.prediction))
+    both = baseline.where(score.isNotNull() & ~F.isnan(score) & prediction.isNotNull())
+    rows = both.groupBy(prediction.alias("class")).agg(F.max(score), F.min(score)).limit(len(CLASSES) + 1).collect()
+    # Compared as states compare them: labels may be of another type than predictions, and NaN is no class.
+    named = [(canonical_label(row[0]), row) for row in rows]
+    above = [row for name, row in named if name == canonical_label(roles.positive)]
+    below = [row for name, row in named if name not in (None, canonical_label(roles.positive))]
+    return parting(float(below[0][1]), float(above[0][2])) if len(above) == len(below) == 1 else None
 
 
 def parting(below: float, above: float) -> float | None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -40,6 +40,7 @@ from spark_monitor.commands.time_guesses import guess_baseline, guess_every, no_
 from spark_monitor.config.file import require_no_variable
 from spark_monitor.config.monitor import PredictionsConfig
 from spark_monitor.errors import ConfigError, RunError
+from spark_monitor.states.classes import canonical_label
 from spark_monitor.text.quoting import quote, quoted, split_table
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def made_from(
 
     frame, given = nameable(frame), given or {}
     of_predictions = given if labels is None else {role: names for role, names in given.items() if role not in OF_LABELS}
-    columns, roles = guess_columns(frame, of_predictions)
+    columns, roles, parted = guess_columns(frame, of_predictions)
     if roles is None:
         raise ConfigError(no_time(source.text, columns, in_query(source)))
     span, kind = time_range(frame, roles.time, "UTC", timestamp_or_now("", None)), dict(frame.dtypes)[roles.time]
@@ -120,6 +121,8 @@ def made_from(
         labelled = with_labels(baseline, nameable(labels[1]), label_table, roles.ids)
         known = replace(roles, label=LABEL, label_time=LABEL_TIME)
         answered, missing = answered_in(labelled, known, every), {**missing, str(roles.label): percent_missing(labelled)}
+    if parted is not None and not has_class(parted, roles.positive):
+        roles = replace(roles, prediction=None)  # it is written in other words than the labels, so it equals none of them
     return FirstFile(
         title=source.text,
         file=str(file),
@@ -145,8 +148,11 @@ def made_from(
     )
 
 
-def guess_columns(frame: DataFrame, given: Given) -> tuple[Sequence[Column], Roles | None]:
-    """The columns and their roles; where no name says what was predicted, the column that goes by a threshold of the score."""
+def guess_columns(frame: DataFrame, given: Given) -> tuple[Sequence[Column], Roles | None, Column | None]:
+    """The columns and their roles; where no name says what was predicted, the column that goes by a threshold of the score.
+
+    That one is the third.
+    """
     columns = look(frame, answers_in(given, frame.columns))
 
     def together(labels: Sequence[Column], answer: Column) -> Mapping[str, float | None]:
@@ -154,15 +160,27 @@ def guess_columns(frame: DataFrame, given: Given) -> tuple[Sequence[Column], Rol
 
     roles = guess_roles(columns, together, given)
     if roles is None or roles.task != "binary" or roles.score is None or roles.prediction is not None:
-        return columns, roles
+        return columns, roles, None
     taken = {*roles.ids, roles.time, roles.model_version, roles.label, roles.label_time}
     predicted = parted_by_score(frame, [one for one in columns if one.name not in taken], roles.score)
     if predicted is None:
-        return columns, roles
+        return columns, roles, None
     with_it = {**given, "prediction": (predicted,)}
     columns = look(frame, answers_in(with_it, frame.columns))
     roles = guess_roles(columns, together, with_it)
-    return columns, None if roles is None else replace(roles, given=roles.given - {"prediction"})
+    if roles is None:
+        return columns, None, None
+    parted = next(one for one in columns if one.name == predicted)
+    return columns, replace(roles, given=roles.given - {"prediction"}), parted
+
+
+def has_class(column: Column, name: Any) -> bool:
+    """Whether a class is among the values of a column, as labels are compared with predictions.
+
+    >>> has_class(Column("flag", "text", values=("0", "1")), 1), has_class(Column("flag", "text", values=("N", "Y")), 1)
+    (True, False)
+    """
+    return canonical_label(name) in {canonical_label(one) for one in column.values or ()}
 
 
 def place_of(source: PredictionsConfig) -> tuple[tuple[str, str], ...]:

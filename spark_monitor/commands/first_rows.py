@@ -211,7 +211,7 @@ def answered_in(frame: DataFrame, roles: Roles, every: str) -> Answered:
             F.percentile_approx(hours, NEARLY_ALL, 10_000),
             F.max(hours),
             F.sqrt(F.avg(_squared_error(roles))) if roles.task == "regression" and roles.prediction is not None else nothing,
-            F.avg((label == F.lit(roles.positive)).cast("int")) if roles.task == "binary" else nothing,
+            F.avg(_is_class(roles.label, roles.positive).cast("int")) if roles.task == "binary" else nothing,
         )
         .collect()[0]
     )
@@ -222,11 +222,20 @@ def answered_in(frame: DataFrame, roles: Roles, every: str) -> Answered:
     return Answered(delay, longest, error, classes if positives is None else (positives, 1 - positives), moved)
 
 
+def _is_class(name: str, value: Any) -> SparkColumn:
+    """Whether a column holds a class, whatever its type: strings are compared with a string, all else as numbers."""
+    from pyspark.sql import functions as F
+
+    if isinstance(value, str):
+        return F.col(quote(name)).cast("string") == F.lit(value)
+    return F.coalesce(F.expr(f"try_cast({quote(name)} AS DOUBLE)") == F.lit(float(value)), F.lit(False))
+
+
 def _squared_error(roles: Roles) -> SparkColumn:
     """The squared error of rows that have both numbers."""
     from pyspark.sql import functions as F
 
-    error = F.col(quote(str(roles.prediction))).cast("double") - F.col(quote(str(roles.label))).cast("double")
+    error = F.expr(f"try_cast({quote(str(roles.prediction))} AS DOUBLE) - try_cast({quote(str(roles.label))} AS DOUBLE)")
     return F.when(~F.isnan(error), error * error)
 
 

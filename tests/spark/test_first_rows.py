@@ -63,6 +63,14 @@ def test_the_delay_of_labels_is_the_high_quantile_of_those_that_came(spark: Spar
     assert (found.longest, none) == (max(hours), Answered())
 
 
+def test_labels_of_another_type_than_the_positive_class_end_nothing(spark: SparkSession) -> None:
+    rows = [(datetime(2024, 1, 1, tzinfo=UTC), text) for text in ("1", "N", "0", None)]
+    frame = spark.createDataFrame(rows, "at timestamp, y string")
+    for positive, expected in ((1, 1 / 3), ("N", 1 / 3), ("?", 0.0)):
+        found = answered_in(frame, Roles("binary", "at", "id", label="y", positive=positive), "1 day")
+        assert found.classes == (pytest.approx(expected), pytest.approx(1 - expected))
+
+
 def test_columns_go_with_the_scores_as_numpy_correlates_them(spark: SparkSession) -> None:
     random = np.random.default_rng(4)
     score = random.random(400)
@@ -177,3 +185,33 @@ def test_what_was_predicted_is_the_column_that_a_threshold_of_the_score_parts(sp
         assert made.roles.prediction == expected
         assert made.roles.given == frozenset()
         assert made.looks.threshold == (0.35 if expected else None)
+
+
+def test_predictions_in_other_words_or_of_another_type_than_the_labels(spark: SparkSession, tmp_path: Path) -> None:
+    random = np.random.default_rng(9)
+    rows = 3000
+    score = random.random(rows).round(3)
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    ids = [f"c{place}" for place in range(rows)]
+    truth = (random.random(rows) < score).astype(np.int64)
+    known = [start + timedelta(days=3, minutes=5 * place) for place in range(rows)]
+    labels = {"claim_no": ids, "truth": truth, "known_at": known}
+    (tmp_path / "labels").mkdir()
+    pq.write_table(pa.table(labels), tmp_path / "labels" / "part.parquet")
+    high = score >= 0.35
+    for name, predicted, wanted in (
+        ("alarm", np.where(high, "Y", "N"), (None, None)),  # equal to no label of 0 and 1
+        ("flag", np.where(high, "1", "0"), ("flag", 0.35)),
+        ("flag_real", np.where(high, 1.0, 0.0), ("flag_real", 0.35)),
+        ("prediction", np.where(high, "Y", "N"), ("prediction", None)),
+    ):
+        columns = {"claim_no": ids, "scored_at": [start + timedelta(minutes=5 * place) for place in range(rows)]}
+        table = pa.table({**columns, "model_version": ["1"] * rows, "risk_score": score, name: predicted})
+        path = tmp_path / name
+        path.mkdir()
+        pq.write_table(table, path / "part.parquet")
+        source, frame = open_table(spark, str(path))
+        labelled = open_table(spark, str(tmp_path / "labels"))
+        made = made_from(frame, source, str(path), path / "claims.yaml", labels=labelled)
+        assert (made.roles.label, made.roles.positive) == ("truth", 1)
+        assert (made.roles.prediction, made.looks.threshold) == wanted
