@@ -76,7 +76,7 @@ def _version_facts(version: str | None, window: Window, results: Results, config
         realised=tuple(realised),
         beside=tuple(_beside(measured, labelled, config)),
         estimated=tuple(_in_order([row for row in _of(version, results.estimated) if row.window == window], config)),
-        worst_slices=tuple(row for row in _of(version, results.worst_slices) if row.window == labelled),
+        worst_slices=tuple(_worst_slices(version, results, labelled, main)),
         unlabelled=next((row for row in measured if row.window == window and row.metric == main), None),
         counts=tuple(_recent(_of(version, results.counts))),
         main_series=tuple(_recent([row for row in measured if row.metric == main])),
@@ -90,6 +90,12 @@ def _shifts(now: Sequence[DriftRow], drifted: set[str | None]) -> list[DriftRow]
     """The columns that moved most in the latest window, and those that drifted by a rule; farthest first."""
     ordered = sorted(now, key=lambda row: (-row.ks, row.column))
     return [row for place, row in enumerate(ordered) if place < SHIFTS or row.column in drifted]
+
+
+def _worst_slices(version: str | None, results: Results, window: Window | None, main: str | None) -> list[ModelRow]:
+    """What the search named in the last labelled window; where it named none, or was not asked for, the worst of the file's."""
+    at_window = [row for row in _of(version, results.searched_slices) if (row.window, row.metric) == (window, main)]
+    return at_window or [row for row in _of(version, results.worst_slices) if row.window == window]
 
 
 def _open_of(version: str | None, results: Results) -> int:

@@ -47,6 +47,7 @@ def results_at(results: Results, at: datetime) -> Results:
         model=_ended(results.model, at),
         estimated=_ended(results.estimated, at),
         worst_slices=_ended(results.worst_slices, at),
+        searched_slices=_ended(results.searched_slices, at),
         slices=_ended(results.slices, at),
         runs=[run for run in results.runs if run.as_of <= at],
         measures=_latest(_ended(results.measured_series, at)),

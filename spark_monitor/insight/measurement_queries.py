@@ -35,6 +35,7 @@ MODEL_COLUMNS = (
     f"{CUT}, slice_key, slice_value, metric, value, lower, upper, count, label_coverage, label_status, status, message, basis"
 )
 DRIFT_COLUMNS = f"{CUT}, slice_key, slice_value, column_name, ks_test_statistic, ks_population_lower, ks_population_upper"
+MOST_RANKS = 5
 BY_WINDOW = "PARTITION BY model_version, window_start"
 
 
@@ -74,6 +75,22 @@ def worst_slices(
     )
     rows = tables.ask(f"SELECT * FROM ({ranked}) q WHERE place <= {most} ORDER BY place LIMIT {most_rows(most)}")
     return [_model_row(row) for row in rows]
+
+
+def searched_slices(tables: Tables, scope: Scope) -> list[ModelRow]:
+    """The slices that the search for the worst ones named, the worst first, each with the metric by which it was found."""
+    rows = tables.ask(
+        f"SELECT {CUT}, class, value, lower, upper, count, message, details FROM {tables.relation('metrics')} "
+        f"WHERE {in_windows(tables, scope)} AND metric = 'worst_slice' AND value IS NOT NULL "
+        f"ORDER BY class LIMIT {most_rows(MOST_RANKS)}"
+    )
+    return [_searched_row(row, dict(row["details"] or {})) for row in rows]
+
+
+def _searched_row(row: Mapping[str, Any], details: Mapping[str, str]) -> ModelRow:
+    measured = {name: row[name] for name in ("lower", "upper", "count", "message")}
+    where, metric, key = (row["model_version"], window_in(row)), details.get("metric", ""), details.get("slice_key")
+    return ModelRow(*where, metric, row["value"], slice_key=key, slice_value=details.get("slice_value"), **measured)
 
 
 def slice_series(tables: Tables, scope: Scope, metric: str, slices: Iterable[tuple[str, str | None]]) -> list[ModelRow]:

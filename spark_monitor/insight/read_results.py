@@ -17,6 +17,7 @@ from spark_monitor.insight.measurement_queries import (
     model_series,
     moved_columns,
     recent_counts,
+    searched_slices,
     slice_series,
     worst_slices,
 )
@@ -65,6 +66,7 @@ def read_results(tables: Tables, config: MonitorConfig, windows: Iterable[Window
         model=measured,
         estimated=estimated,
         worst_slices=worst,
+        searched_slices=searched_slices(tables, questions.scope) if config.worst_slices is not None else (),
         slices=slices,
         runs=recent_runs(tables, config.monitor),
         measures=measures(tables, scope),

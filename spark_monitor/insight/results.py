@@ -39,6 +39,7 @@ class Results:
     model: Sequence[ModelRow] = ()
     estimated: Sequence[ModelRow] = ()
     worst_slices: Sequence[ModelRow] = ()
+    searched_slices: Sequence[ModelRow] = ()
     slices: Sequence[ModelRow] = ()
     runs: Sequence[RunRow] = ()
     measures: Sequence[MeasureRow] = ()

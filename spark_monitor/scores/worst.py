@@ -10,6 +10,7 @@ from scipy.special import ndtri
 
 from spark_monitor.catalogue.metric import DECORATED, model_metric
 from spark_monitor.states.proportions import CONFIDENCE, Z
+from spark_monitor.text.formatting import slice_name
 
 SHOWN = 5
 FEWEST_ROWS = 50
@@ -23,7 +24,9 @@ Place = tuple[str | None, str | None]
 def worst_slice(row: Row, looked_at: int) -> tuple[float, float]:
     """The model's headline metric in the slices where it surely does worst; its class is the rank, its details the slice.
 
-    Looked at are the values of the configured slices and of their crosses, up to `worst_slices.depth` columns, the largest first.
+    Looked at are the values of the configured slices, of their crosses, up to `worst_slices.depth` columns, and of 12 features
+    (by `importances` where the file names them): numbers by the baseline's quartiles, strings and codes of at most 20 values; the
+    largest first.
     Bounds are widened from one interval to as many as slices were looked at (Bonferroni).
 
     >>> low, high = worst_slice({"value": 0.7, "lower": 0.68, "upper": 0.72}, 100)
@@ -68,6 +71,7 @@ def worst_rows(name: str, rows: Mapping[Place, Row], *, most: int) -> Iterator[d
     for rank, place in enumerate(ranked[:SHOWN], start=1):
         row, (key, value) = usable[place], place
         fraction = row["count"] / whole["count"] if whole["count"] else 0.0
+        details = (("metric", name), ("slice_key", key), ("slice_value", value), ("share", f"{fraction:.4f}"))
         yield {
             "metric": "worst_slice",
             "class": str(rank),
@@ -77,7 +81,7 @@ def worst_rows(name: str, rows: Mapping[Place, Row], *, most: int) -> Iterator[d
             "upper": bounds[place][1],
             "count": row["count"],
             "status": "OK",
-            "message": f"{name} is {row['value']:.4g} where {key} = {value}, and {whole['value']:.4g} for all rows; "
+            "message": f"{name} is {row['value']:.4g} where {slice_name(key, value)}, and {whole['value']:.4g} for all rows; "
             f"{len(largest)} slices were looked at.",
-            "details": [("metric", name), ("slice_key", str(key)), ("slice_value", str(value)), ("share", f"{fraction:.4f}")],
+            "details": [(one, text) for one, text in details if text is not None],
         }

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 CODES = "codes"
 """The fact that a column's integers are names, and all of them edges of its grid."""
 
+QUARTILES = ("p25", "p50", "p75")
+"""The facts that cut a column of numbers in four."""
+
 
 @dataclass(frozen=True)
 class Baseline:
@@ -249,8 +252,8 @@ class FrozenColumn:
     grid: Grid | None = None
     categories: Categories | None = None
     facts: Mapping[str, float] = field(default_factory=dict)
-    """What its baseline's values were: ``least`` and ``greatest``; of strings whether the categories are ``complete`` and which
-    fraction of them ``parsed`` as numbers; of integers whether they are ``codes``."""
+    """What its baseline's values were: of numbers their ends, mean, quartiles and deviation; of integers whether they are
+    ``codes``; of strings whether the categories are ``complete`` and which fraction of them ``parsed`` as numbers."""
 
     @property
     def codes(self) -> tuple[float, ...] | None:

@@ -20,6 +20,7 @@ from spark_monitor.kernel.scored_states import COVERAGE, KIND_NAMES
 from spark_monitor.stages.coarse import STORED, Parts, place_of, slice_number
 from spark_monitor.stages.context import INPUT, Run
 from spark_monitor.stages.scored_rows import STORED_STATE
+from spark_monitor.stages.searched_slices import of_named_slices
 from spark_monitor.states.named_arrays import stored_bytes
 from spark_monitor.store.rows import BASELINE_GRANULARITY
 from spark_monitor.text.quoting import literal
@@ -95,7 +96,8 @@ def stored_scores(run: Run, parts: Parts, slice_keys: Sequence[str]) -> DataFram
     pairs = ", ".join(f"{literal(name)}, array({', '.join(places)})" for name, places in members.items())
     place = f"inline(element_at(map({pairs}), concat(granularity, ' ', start)))"
     content = ("kind", "granularity", "start", "model_version", "slice_key", "slice_value")
-    states = _states_of(run, parts).selectExpr(*content, STORED_STATE).mapInArrow(_packed, _PACKED_DDL)
+    chosen = of_named_slices(_states_of(run, parts), slice_keys).selectExpr(*content, STORED_STATE)
+    states = chosen.mapInArrow(_packed, _PACKED_DDL)
     placed = states.selectExpr("*", place)
     kinds = F.expr("CASE kind " + " ".join(f"WHEN '{name}' THEN {number}" for number, name in enumerate(KIND_NAMES)) + " END")
     return placed.select(
@@ -121,7 +123,8 @@ def _packed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def scored_slice_values(run: Run, parts: Parts, slice_keys: Sequence[str]) -> DataFrame:
     """Every slice value (key, value) that the parts have rows of."""
-    rows = _states_of(run, parts).where((F.col("kind") == KIND_NAMES[COVERAGE]) & F.col("slice_key").isNotNull())
+    of_slices = _states_of(run, parts).where(F.col("slice_key").isin(*slice_keys))
+    rows = of_slices.where(F.col("kind") == KIND_NAMES[COVERAGE])
     return rows.select(slice_number(slice_keys).alias("key"), F.col("slice_value").alias("value")).distinct()
 
 

@@ -50,19 +50,20 @@ class Comparison:
     searched: tuple[str, ...] = ()
     """The slice keys among whose values the worst slices are looked for: those of at most so many columns as the file says."""
 
-    crosses: frozenset[str] = frozenset()
-    """Those of them that the file does not name, which are looked at for nothing else."""
+    named: frozenset[str] = frozenset()
+    """The slice keys of the monitor's file; others are looked at for the worst slices alone."""
 
     estimated: bool = False
 
 
-def comparison_of(run: Run, metric: str | None, *, crosses: frozenset[str] = frozenset()) -> Comparison:
-    """What the monitor's file asks for."""
+def comparison_of(run: Run, metric: str | None, unnamed: frozenset[str] = frozenset()) -> Comparison:
+    """What the monitor's file asks for; ``unnamed`` are the keys that have states for the search alone."""
     fairness, worst, columns = run.config.fairness, run.config.worst_slices, run.config.predictions
     depth = 0 if worst is None else worst.depth
     searched = tuple(slice_key(one) for one in run.config.slices if (1 if isinstance(one, str) else len(one)) <= depth)
     most = 0 if worst is None else worst.max
-    kept = Comparison(metric=metric, most=most, searched=(*searched, *sorted(crosses)), crosses=crosses)
+    named = frozenset(map(slice_key, run.config.slices))
+    kept = Comparison(metric=metric, most=most, searched=(*searched, *sorted(unnamed)), named=named)
     if fairness is None or run.config.model.task == "regression":
         return kept
     favourable = canonical_label(fairness.favourable)
@@ -107,7 +108,7 @@ def measured(
         for row in threshold_rows(score, presentation.settings):
             yield _measurement(where, row)
     yield from _estimation_errors(where, whole, presentation)
-    named = {place: kinds for place, kinds in slices.items() if place[0] not in comparison.crosses}
+    named = {place: kinds for place, kinds in slices.items() if place[0] is None or place[0] in comparison.named}
     yield from _selectivity(where, named, whole, presentation)
     if comparison.most and comparison.metric is not None:
         yield from _worst(where, slices, presentation, comparison)
@@ -188,7 +189,7 @@ def _worst(
         for row in _realised(kinds, presentation, comparison.metric)
         if row["class"] is None
     }
-    # Of windows that were measured before crosses were looked at, a coarser one has but a part of their rows.
-    rows = without_partial(rows, comparison.crosses)
+    # Of windows that were measured before a key was searched, a coarser one has but a part of its rows.
+    rows = without_partial(rows, set(comparison.searched) - comparison.named)
     for row in worst_rows(str(comparison.metric), rows, most=comparison.most):
         yield _measurement(where, row)

@@ -18,7 +18,7 @@ from spark_monitor.kernel.plan import BYTE_BUDGET, KernelColumn, KernelPlan, Pro
 from spark_monitor.kernel.state_rows import State, by_column, states_at
 from spark_monitor.quality.codes import MOST_CODES, are_codes
 from spark_monitor.session import setting
-from spark_monitor.sources.baseline import CODES, FrozenColumn, unframed
+from spark_monitor.sources.baseline import CODES, QUARTILES, FrozenColumn, unframed
 from spark_monitor.sources.readers.rows import Kind, ReadColumn
 from spark_monitor.sources.readers.spark import BATCH_SETTING, FREEZE_BATCH
 from spark_monitor.stages.merge import profile
@@ -126,7 +126,7 @@ def facts_of(state: State | None, name: str = "") -> dict[str, float]:
     """What a baseline's first pass tells of the values of a column of this name, for what later windows are held against.
 
     >>> facts_of(NumericState.empty(Grid.trivial()).update([1.0, 7.0]))
-    {'least': 1.0, 'greatest': 7.0, 'mean': 4.0, 'deviation': 3.0}
+    {'least': 1.0, 'greatest': 7.0, 'mean': 4.0, 'p25': 1.0, 'p50': 1.0, 'p75': 7.0, 'deviation': 3.0}
     """
     if isinstance(state, NumericState):
         return {**numeric_facts(state), **code_facts(state, name)} if state.finite else {}
@@ -139,8 +139,10 @@ def facts_of(state: State | None, name: str = "") -> dict[str, float]:
 
 
 def numeric_facts(state: NumericState) -> dict[str, float]:
-    """Ends, mean and deviation of a column's finite values; no deviation where its square is no double."""
+    """Ends, mean, quartiles and deviation of a column's finite values; no deviation where its square is no double."""
     facts = {"least": state.minimum, "greatest": state.maximum, "mean": state.mean}
+    if state.sketch is not None:
+        facts |= zip(QUARTILES, map(float, state.sketch.quantiles(np.array([0.25, 0.5, 0.75]))), strict=True)
     deviation = math.sqrt(state.m2 / state.finite)
     return {**facts, "deviation": deviation} if math.isfinite(deviation) else facts
 

@@ -20,7 +20,6 @@ from spark_monitor.kernel.tables import WHOLE
 from spark_monitor.sources.baseline import Baseline
 from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.predictions import Predictions
-from spark_monitor.sources.readers.rows import ReadSlice
 from spark_monitor.sources.readers.spark import partition_number, timed
 from spark_monitor.sources.slice_values import capped_slice_values
 from spark_monitor.stages.baseline_windows import baseline_windows, without_windows
@@ -29,12 +28,13 @@ from spark_monitor.stages.context import INPUT, Run, write
 from spark_monitor.stages.error_tree import error_tree_of
 from spark_monitor.stages.estimate import estimated_from, estimator_of, why_not_estimated
 from spark_monitor.stages.fairness import comparison_of, group_measurements
+from spark_monitor.stages.falls import importances
 from spark_monitor.stages.label_shifts import label_measurements
 from spark_monitor.stages.labelled import baseline_rows
 from spark_monitor.stages.measure_plan import MeasurePlan, estimates, measure_work, measures, rows_for_measure, settings_of
 from spark_monitor.stages.recalibrate import calibrations, recalibrating
 from spark_monitor.stages.scored_rows import STORED_STATE, Presentation, model_rows
-from spark_monitor.stages.searched_slices import of_named_slices, searched_crosses
+from spark_monitor.stages.searched_slices import SearchedSlices, of_named_slices, searched_slices
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.named_arrays import NAMED, NAMED_COLUMNS, NAMED_DDL, named, stored_arrays
 from spark_monitor.store.rows import BASELINE_GRANULARITY
@@ -115,7 +115,9 @@ def measure_step(
     missing = not sound and bool(windows)
     tree = error_tree_of(run, predictions, baseline, missing=missing)
     # States of a baseline that is counted anew may be of another tree of errors.
-    work = measure_work(run, predictions, baseline, windows or every, {} if missing else parts, tree)
+    weights = {} if run.config.worst_slices is None else importances(run)
+    searched = searched_slices(run.config, predictions, baseline, weights)
+    work = measure_work(run, predictions, baseline, windows or every, {} if missing else parts, searched, tree)
     plan, merged = work.plan, len({part for several in work.parts.values() for part in several})
     if merged:
         run.notes.append(f"States of labels of {counted(merged, 'finer window')} were merged; these rows were not joined again.")
@@ -129,8 +131,7 @@ def measure_step(
     if windows:
         write(run, "model_states", states, windows, baseline=missing)
     stored = run.store.frame("model_states").where(F.col("monitor_id") == run.monitor_id)
-    crosses = searched_crosses(run.config, predictions.slices)
-    present_states(run, stored, plan.kernel, baseline, every, missing=missing, crosses=crosses)
+    present_states(run, stored, plan.kernel, baseline, every, predictions.slice_keys, missing=missing, searched=searched)
 
 
 def present_states(
@@ -139,11 +140,15 @@ def present_states(
     kernel: ScoredPlan,
     baseline: Baseline,
     windows: Sequence[DueWindow],
+    named: Sequence[str],
     *,
     missing: bool,
-    crosses: Sequence[ReadSlice] = (),
+    searched: SearchedSlices,
 ) -> None:
-    """Write model_metrics from the states that are stored now, and leave the other measurements for `record`."""
+    """Write model_metrics from the states that are stored now, and leave the other measurements for `record`.
+
+    ``named`` are the keys of the monitor's slices, ``searched`` those that have states for the search alone.
+    """
     of_baseline = (F.col("log_type") == BASELINE) & (F.col("baseline_version") == baseline.version)
     of_windows = stored.where(run.store.in_windows(run.monitor_id, windows)).where(F.col("log_type") == INPUT)
     kind = estimated_from(run, kernel)
@@ -167,15 +172,15 @@ def present_states(
     )
     chosen = of_windows.unionByName(stored.where(of_baseline)) if missing else of_windows
     log_type = f"CASE WHEN granularity = '{BASELINE_GRANULARITY}' THEN '{BASELINE}' ELSE '{INPUT}' END AS log_type"
-    measured = model_rows(of_named_slices(flat_states(chosen), crosses), presentation, made).selectExpr(
+    measured = model_rows(of_named_slices(flat_states(chosen), named), presentation, made).selectExpr(
         "*", log_type, f"{baseline.version} AS baseline_version", f"timestamp_micros({micros(run.as_of)}) AS as_of"
     )
     write(run, "model_metrics", measured, windows, baseline=missing)
     if run.config.labels is not None:
         both = of_windows.unionByName(stored.where(of_baseline))
-        run.measured.append(label_measurements(of_named_slices(flat_states(both), crosses), presentation))
+        run.measured.append(label_measurements(of_named_slices(flat_states(both), named), presentation))
     metric = main_metric_of(run)
-    comparison = comparison_of(run, metric, crosses=frozenset(one.key for one in crosses))
+    comparison = comparison_of(run, metric, searched.keys)
     run.measured.append(group_measurements(flat_states(of_windows), presentation, comparison, made))
 
 

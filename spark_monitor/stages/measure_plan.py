@@ -22,7 +22,7 @@ from spark_monitor.stages.coarse import Parts
 from spark_monitor.stages.coarse_scores import scored_slice_values
 from spark_monitor.stages.context import Run, window_keys
 from spark_monitor.stages.labelled import PREFIX, answered_rows
-from spark_monitor.stages.searched_slices import searched_crosses
+from spark_monitor.stages.searched_slices import SearchedSlices
 from spark_monitor.stages.shared_rows import ROW, SharedRows, row_hash, shared_rows_of, with_shared_rows
 from spark_monitor.states.cell_errors import cell_edges
 from spark_monitor.states.classes import canonical_label
@@ -79,15 +79,19 @@ def measure_work(
     baseline: Baseline,
     windows: Sequence[DueWindow],
     parts: Parts,
+    searched: SearchedSlices,
     tree: ErrorTree | None = None,
 ) -> MeasureWork:
-    """The kernel's plan and the rows that it reads: the predictions of the windows that no parts hold, each with its label."""
+    """The kernel's plan and the rows that it reads: the predictions of the windows that no parts hold, each with its label.
+
+    ``searched`` are the slices that have states besides those of the monitor's file.
+    """
     columns, task, keys = run.config.predictions, run.config.model.task, window_keys(windows)
     edges, members = plan_segments(keys, {number: window_keys(several) for number, several in parts.items()})
     spans = wanted_spans(edges, members)
     joined = answered_rows(run, predictions, spans)
     shared = shared_rows_of(run, predictions, spans)
-    slices = (*predictions.slices, *searched_crosses(run.config, predictions.slices))
+    slices = (*predictions.slices, *searched.crosses, *searched.bins)
     slice_keys = tuple(one.key for one in slices)
     rows = rows_for_measure(
         run,
@@ -98,11 +102,12 @@ def measure_work(
         shared=shared,
         features=() if tree is None else tree.names,
     )
-    stored = scored_slice_values(run, parts, slice_keys) if parts else None
-    kept = capped_slice_values(rows, len(slices), run.config.max_slice_values, stored=stored)
+    counted = len(slices) - len(searched.bins)  # bins are few by definition
+    stored = scored_slice_values(run, parts, slice_keys[:counted]) if parts else None
+    kept = capped_slice_values(rows, counted, run.config.max_slice_values, stored=stored)
     if parts and any(values is not None for values in kept):
         # What was counted by itself before may be among the others now.
-        return measure_work(run, predictions, baseline, windows, {}, tree)
+        return measure_work(run, predictions, baseline, windows, {}, searched, tree)
     guessed = baseline.columns.get(columns.prediction) if columns.prediction is not None else None
     by_prediction = cell_edges(guessed.grid if guessed is not None else None)
     frozen = baseline.columns.get(columns.score) if columns.score is not None else None
@@ -117,7 +122,7 @@ def measure_work(
         has_score=columns.score is not None,
         has_prediction=columns.prediction is not None,
         slice_keys=len(slices),
-        slice_values=kept,
+        slice_values=(*kept, *(None for _ in searched.bins)),
         byte_budget=run.config.task_bytes,
         classes=class_names(run),
         group_k=None if groups is None else groups.k,

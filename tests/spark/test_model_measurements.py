@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ROWS, WEEK = 6000, pd.Timedelta(days=7)
 START = pd.Timestamp("2024-01-01", tz="UTC")
+KM = 'km "way`'
 MONITOR = """
 monitor: whom
 model: {{name: whom, task: binary, costs: {{false_positive: 1, false_negative: 5}}}}
@@ -55,6 +57,11 @@ def rows_of(seed: int) -> pd.DataFrame:
     coin = (frame["team"] == "a") & (frame["weight"] > 1)  # where the model knows nothing
     frame.loc[coin, "truth"] = random.choice(["yes", "no"], int(coin.sum()))
     frame["labelled"] = frame["at"] < START + 2 * WEEK
+    draws = np.random.default_rng(seed + 1)
+    frame[KM] = np.round(draws.normal(size=ROWS) + 3 * coin, 2)
+    frame.loc[draws.random(ROWS) < 0.01, KM] = np.nan
+    frame["fuel"] = draws.choice(["gas", "oil's, heavy", None], ROWS, p=[0.6, 0.3, 0.1])
+    frame["station"] = draws.integers(0, 1000, ROWS).astype(str)  # far too many values to look for the worst among them
     return frame
 
 
@@ -62,7 +69,8 @@ def write(frame: pd.DataFrame, directory: Path) -> Monitor:
     def timestamps(times: pd.Series) -> pa.Array:
         return pa.array(times.dt.tz_localize(None).to_numpy().astype("datetime64[us]")).cast(pa.timestamp("us", "UTC"))
 
-    table = pa.table({name: pa.array(frame[name].to_numpy()) for name in ("id", "version", "team", "weight")})
+    plain = ("id", "version", "team", "weight", "fuel", "station", KM)
+    table = pa.table({name: pa.array(frame[name].to_numpy()) for name in plain})
     table = table.append_column("at", timestamps(frame["at"]))
     probs = [[1 - score, score] for score in frame["score"]]
     (directory / "predictions").mkdir()
@@ -178,8 +186,32 @@ def test_the_worst_slice_is_a_cross_that_the_file_does_not_name(tables: dict[str
     assert worst["count"] == len(rows)
     assert float(worst["details"]["share"]) == pytest.approx(len(rows) / len(own), abs=1e-4)
     for name in ("model_metrics", "checks"):
-        assert "team, weight > 1" not in set(tables[name]["slice_key"])
+        assert set(tables[name]["slice_key"].dropna()) <= {"team", "weight > 1"}
     assert "team, weight > 1" in set(tables["model_states"]["slice_key"])
+
+
+def test_the_worst_slices_are_looked_for_among_bins_of_features(tables: dict[str, pd.DataFrame]) -> None:
+    frame, rates, states = rows_of(5), tables["metrics"], tables["model_states"]
+    cuts = np.quantile(frame.loc[frame["at"] < START + WEEK, KM].dropna(), [0.25, 0.5, 0.75], method="inverted_cdf")
+    own = frame[(frame["at"] >= START + WEEK) & (frame["at"] < START + 2 * WEEK) & (frame["version"] == "1")]
+    measured = states[(states["start"].str[:10] == "2024-01-08") & (states["model_version"] == "1")]
+    counts = measured[(measured["kind"] == "coverage") & (measured["log_type"] == "INPUT")]
+    found = counts[counts["slice_key"] == KM].set_index("slice_value")["count"].to_dict()
+    names = [f"(-inf, {cuts[0]:.6g}]", *(f"({a:.6g}, {b:.6g}]" for a, b in pairwise(cuts)), f"({cuts[2]:.6g}, inf)"]
+    wanted = own[KM].groupby(np.searchsorted(cuts, own[KM].fillna(np.nan), side="left")).count().tolist()
+    assert {name: found[name] for name in names} == dict(zip(names, wanted, strict=True))
+    assert sum(found.values()) == len(own)
+    fuels = counts[counts["slice_key"] == "fuel"]
+    assert dict(zip(fuels["slice_value"], fuels["count"], strict=True)) == own["fuel"].value_counts(dropna=False).to_dict()
+    assert "station" not in set(counts["slice_key"])
+    found = rates[(rates["metric"] == "worst_slice") & (rates["model_version"] == "1")]
+    worst = found[found["start"].str.startswith("2024-01-08")]
+    far = next(row for row in worst.to_dict("records") if row["details"]["slice_key"] == KM)
+    rows = own[own[KM] > cuts[2]]
+    assert (far["details"]["slice_value"], far["count"]) == (names[3], len(rows))
+    area = oracle.roc_auc_score(rows["truth"] == "yes", rows["score"], sample_weight=rows["weight"])
+    assert abs(far["value"] - area) <= far["value_error"] + 1e-9
+    assert f"where {KM} = {names[3]}, and" in far["message"]
 
 
 def test_versions_thresholds_and_estimation_errors_are_measured(tables: dict[str, pd.DataFrame]) -> None:

@@ -13,6 +13,7 @@ from example_facts import WEEKS as EXAMPLE_WEEKS
 from example_facts import results as example_results
 from tables_written import write_tables
 
+from spark_monitor.config.fairness import WorstSlicesConfig
 from spark_monitor.insight.assemble import assembled
 from spark_monitor.insight.facts import Facts
 from spark_monitor.insight.headline import headline, measured_readings
@@ -235,6 +236,31 @@ def test_the_worst_slice_is_found_in_every_window(readings: tuple[Reading, ...])
     assert values(readings, f"{AUC}_worst_slice", "2") == worst
     assert values(readings, AUC, "2", slice_key="origin", slice_value="JFK") == worst
     assert len(values(readings, AUC, "2", slice_key="origin", slice_value=None)) == WEEKS
+
+
+def test_what_the_search_named_comes_before_the_slices_of_the_file(tmp_path: Path) -> None:
+    rows, last = example_rows(), week(WEEKS - 3)
+    asked = config().model_copy(update={"worst_slices": WorstSlicesConfig()})
+    places = (
+        {"slice_key": "km", "slice_value": "(1, 2]"},
+        {"slice_key": "origin, km > 1"},
+        {"slice_key": "a", "slice_value": "b"},
+    )
+    metrics = (AUC, AUC, "another")
+    for rank, (place, metric) in enumerate(zip(places, metrics, strict=True), start=1):
+        found = {"metric": "worst_slice", "class": str(rank), "value": rank / 10, "count": 60, "family": "performance"}
+        rows["metrics"].append(
+            cut("2", last, **found, lower=0.0, upper=0.5, column_name=":table", details={"metric": metric, **place})
+        )
+    write_tables(tmp_path, rows)
+    second, first, _ = facts(LocalTables(str(tmp_path), "flights_delay"), asked).versions
+    assert [(row.slice_key, row.slice_value, row.value, row.count) for row in second.worst_slices] == [
+        ("km", "(1, 2]", 0.1, 60),
+        ("origin, km > 1", None, 0.2, 60),
+    ]
+    assert [row.slice_key for row in first.worst_slices] == ["origin"] * 3
+    told = [row.slice_key for row in facts(LocalTables(str(tmp_path), "flights_delay"), config()).versions[0].worst_slices]
+    assert told == ["origin"] * 3  # the file asks for no search
 
 
 def test_verdicts_are_counted_with_slices_and_drifting_columns_without(readings: tuple[Reading, ...]) -> None:
