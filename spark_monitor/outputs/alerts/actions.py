@@ -24,6 +24,7 @@ from spark_monitor.insight.rows import IncidentRow
 from spark_monitor.insight.scope import HISTORY_WINDOWS, window_in
 from spark_monitor.insight.tables import Tables
 from spark_monitor.outputs.alerts.deliveries import ACTION, FAILED, SENT, Delivery, Ledger, deliveries_of, key_of, rows_of
+from spark_monitor.outputs.credentials import ForeignHost, job_request
 from spark_monitor.outputs.mlflow.registry import change_version
 from spark_monitor.text.formatting import day
 from spark_monitor.text.logs import log_of
@@ -32,7 +33,6 @@ from spark_monitor.windowing.windows import Window
 log = log_of(__name__)
 
 SECONDS, COMMAND_SECONDS, MOST_ROWS = 10.0, 300.0, 50_000
-TOKEN_VARIABLE = "DATABRICKS_TOKEN"
 
 
 @dataclass(frozen=True)
@@ -197,10 +197,8 @@ def perform(due: Due, config: MonitorConfig) -> None:
     elif do.webhook is not None:
         _post(_address(do.webhook.url_env), _about(due, config), {"Idempotency-Key": due.key})
     elif do.databricks_job is not None:
-        url = _address(do.databricks_job.url_env)
+        url, headers = job_request(_address(do.databricks_job.url_env), do.databricks_job.url_env, os.environ)
         job = parse_qs(urlsplit(url).query).get("job_id", [""])[0]
-        token = os.environ.get(TOKEN_VARIABLE, "")
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
         body: dict[str, Any] = {"idempotency_token": due.key, **({"job_id": int(job)} if job.isdigit() else {})}
         _post(url, body, headers)
     elif config.outputs.mlflow is None:
@@ -222,7 +220,7 @@ class ActionError(Exception):
 def _tried(due: Due, config: MonitorConfig, do: Callable[[Due, MonitorConfig], None]) -> str | None:
     try:
         do(due, config)
-    except ActionError as error:
+    except (ActionError, ForeignHost) as error:
         return str(error)
     except Exception as error:  # an address may stand in its words, so only its kind and an answer's number are kept
         code = getattr(error, "code", None)
@@ -257,10 +255,20 @@ def _about(due: Due, config: MonitorConfig) -> dict[str, Any]:
     }
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect is a refusal: followed, it would take the headers to another host, and ask without the body."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """None: the answer is raised as an error with its number."""
+
+
+_DIRECT = urllib.request.build_opener(_NoRedirects)
+
+
 def _post(url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> None:
     data = json.dumps(body, allow_nan=False).encode("utf-8")
     request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json", **headers}, method="POST")
-    with urllib.request.urlopen(request, timeout=SECONDS) as response:
+    with _DIRECT.open(request, timeout=SECONDS) as response:
         response.read(1_000)
 
 

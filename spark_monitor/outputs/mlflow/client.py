@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
+from spark_monitor.outputs.credentials import hold_tracking
 from spark_monitor.text.formatting import harmless
 from spark_monitor.text.masking import mask_secrets
 
@@ -116,6 +117,7 @@ _WRITING: Final = defaultdict[str, threading.Lock](threading.Lock)
 @contextmanager
 def open_client(tracking_uri: str) -> Iterator[MlflowClient]:
     """A client, with MLflow quiet and bounded while it is open; the caller's settings are put back afterwards."""
+    hold_tracking(tracking_uri, os.environ)
     with GUESTS.one():
         from mlflow import MlflowClient
 

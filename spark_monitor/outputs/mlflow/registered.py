@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ import yaml
 
 from spark_monitor.config.monitor import MonitorConfig
 from spark_monitor.operations.registered import Registered
+from spark_monitor.outputs.credentials import hold_artifact
 from spark_monitor.outputs.mlflow.client import open_client
 from spark_monitor.outputs.mlflow.registry import if_there, registered_version
 from spark_monitor.stages.served_versions import Registry
@@ -121,6 +123,7 @@ def _text(address: str, tracking_uri: str) -> str | None:
 
     with tempfile.TemporaryDirectory() as directory:
         try:
+            hold_artifact(address, tracking_uri, os.environ)
             path = download_artifacts(artifact_uri=address, dst_path=directory, tracking_uri=tracking_uri)
             return Path(path).read_text(encoding="utf-8")
         except Exception:  # stores of many kinds say in as many ways that a file is not there
