@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from spark_monitor.errors import JAVA_CALLED
+from spark_monitor.text.secret_forms import FORMS
 
 MASK: Final = "***"
 CAUSED_BY: Final = "Caused by: "
@@ -134,7 +135,7 @@ def mask_forms(text: str) -> str:
     masked = _HOOK.sub(rf"\1{MASK}", masked)
     masked = _ORACLE.sub(rf"\1{MASK}@", masked)
     masked = _ADDRESS.sub(_address, masked)
-    for named in (_QUOTED_ENTRY, _PARAMETER, _VARIABLE, _OPTION, _NAMED_WORD, _HEADER_OF_NAME):
+    for named in (*FORMS, _QUOTED_ENTRY, _PARAMETER, _VARIABLE, _OPTION, _NAMED_WORD, _HEADER_OF_NAME):
         masked = named.sub(_value, masked)
     return _SHAPES.sub(MASK, _HEADER.sub(rf"\1{MASK}", masked))
 
