@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from spark_monitor.errors import MonitorError, RunError
 from spark_monitor.text.masking import first_line, mask_secrets
 
-SIGNS = ("DELTA_SCHEMA_CHANGE_SINCE_ANALYSIS", "FAILED_READ_FILE.FILE_NOT_EXIST", "DELTA_FILE_NOT_FOUND")
-"""Spark's and Delta's names of what only a table that was changed after it was opened can be."""
+SIGNS = (
+    *("DELTA_SCHEMA_CHANGE_SINCE_ANALYSIS", "DELTA_FILE_NOT_FOUND", "FAILED_READ_FILE.FILE_NOT_EXIST"),
+    *("FAILED_READ_FILE.DBR_FILE_NOT_EXIST", "SparkFileNotFoundException: "),
+)
+"""Spark's and Delta's names of what only a table that was changed after it was opened can be; the last is Spark 3.5's."""
 
 CHANGES, AFTER_CHANGES = "Changes:", ("This check", "JVM stacktrace:", "\tat ")
 """What stands before the list of changed columns in Delta's message, and what may follow it."""
@@ -37,12 +40,17 @@ def change_of(error: BaseException) -> str | None:
     'x: Latest: int, Existing: real'
     >>> change_of(RuntimeError("[FAILED_READ_FILE.FILE_NOT_EXIST] Error while reading a.parquet.\\n\\tat x"))
     '[FAILED_READ_FILE.FILE_NOT_EXIST] Error while reading a.parquet.'
+    >>> change_of(RuntimeError("Task 0 failed: org.apache.spark.SparkFileNotFoundException: File a.parquet does not exist\\nIt"))
+    'File a.parquet does not exist'
     >>> change_of(ValueError("[DIVIDE_BY_ZERO]")) is None
     True
     """
     text = str(error)
     if not any(sign in text for sign in SIGNS):
         return None
+    _, _, unnamed = text.partition(SIGNS[-1])
+    if unnamed:
+        return mask_secrets(unnamed.splitlines()[0].strip())
     _, _, listed = text.partition(CHANGES)
     for end in AFTER_CHANGES:
         listed = listed.partition(end)[0]
