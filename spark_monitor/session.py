@@ -53,6 +53,7 @@ LATER_OPTIMISED = (
 """The JVM optimises a method 50 times later than by default (docs/decisions/0040): most of a run's methods are Spark's planning,
 called too seldom to be worth it; loops over rows come to these numbers within a second."""
 
+API_MODE = "spark.api.mode"
 LOCAL_SETTINGS: Mapping[str, str] = {
     SUBSTITUTION: "false",
     "spark.sql.session.timeZone": "UTC",
@@ -98,7 +99,17 @@ def open_session(*, master: str | None = None, remote: str | None = None, conf: 
         if chosen.startswith("local"):  # elsewhere executors may not have the package until a job brings it
             settings.setdefault(DAEMON, IMPORTING_DAEMON)
         builder = builder.master(chosen)
-    return _quietly(_configured(builder, settings))
+    session = _quietly(_configured(builder, settings))
+    if settings.get(API_MODE, "classic").lower() == "connect" and not is_connect(session):
+        session.stop()
+        what = f"--conf: {API_MODE}=connect is not known to Spark {session.version}, which started a classic session"
+        raise ConfigError(f"{what}. Leave it out, or start a Spark Connect server and give --remote sc://HOST:15002.")
+    return session
+
+
+def is_connect(session: SparkSession) -> bool:
+    """Whether a session is a client of Spark Connect, and not Spark itself."""
+    return type(session).__module__.startswith("pyspark.sql.connect")
 
 
 @contextmanager

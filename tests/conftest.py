@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,13 +65,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    from spark_monitor.session import open_session
+    from spark_monitor.session import is_connect
 
+    mode = os.environ.get("SPARK_MONITOR_TEST_MODE", "classic")
     warehouse = tmp_path_factory.mktemp("warehouse")
-    session = open_session(
-        master="local[2]",
-        conf={
-            "spark.api.mode": os.environ.get("SPARK_MONITOR_TEST_MODE", "classic"),
+    session = local_session(
+        mode,
+        {
             "spark.sql.shuffle.partitions": "2",
             "spark.sql.warehouse.dir": str(warehouse),
             "spark.sql.ansi.enabled": "true",
@@ -82,5 +83,22 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             **dict(one.split("=", 1) for one in os.environ.get("SPARK_MONITOR_TEST_CONF", "").split(";") if one),
         },
     )
+    assert is_connect(session) == (mode == "connect"), f"asked for {mode}, found {type(session)}"
     yield session
     session.stop()
+
+
+def local_session(mode: str, conf: dict[str, str]) -> SparkSession:
+    """A session of this machine, classic or on Spark Connect; Spark 3.5 has no setting for the latter and no jar of it."""
+    import pyspark
+
+    from spark_monitor.java import use_java
+    from spark_monitor.session import LOCAL_SETTINGS, delta_package, open_session, scala_line, worker_environment
+
+    if mode == "classic" or not pyspark.__version__.startswith("3."):
+        return open_session(master="local[2]", conf={"spark.api.mode": mode, **conf})
+    use_java()
+    os.environ.update({**worker_environment(), "PYSPARK_PYTHON": sys.executable})
+    connect = f"org.apache.spark:spark-connect_{scala_line()}:{pyspark.__version__}"
+    packages = {"spark.jars.packages": f"{delta_package()},{connect}"}
+    return open_session(remote="local[2]", conf={**LOCAL_SETTINGS, **packages, **conf})
