@@ -121,17 +121,15 @@ def look(frame: DataFrame, answers: Collection[str] = ()) -> list[Column]:
             asked.append(F.approx_count_distinct(column).alias(f"n{place}"))
         if kind not in ("time", "other") and (is_answer(name) or name in labels or name in answers):
             asked.append(F.slice(F.sort_array(F.collect_set(column)), 1, MOST_CLASSES + 1).alias(f"v{place}"))
-        if kind == "whole":
-            asked.append(F.slice(F.sort_array(F.collect_set(column.cast("long"))), 1, MOST_CODES[1] + 1).alias(f"k{place}"))
         if kind == "whole" and set(words_of(name)) & TIME_WORDS:
             asked.append(F.max(column.cast("double")).alias(f"t{place}"))
         if kind in ("whole", "real"):
+            codes = F.when(_all_whole(column), F.sort_array(F.collect_set(F.expr(f"try_cast({quote(name)} AS BIGINT)"))))
+            asked.append(F.slice(codes, 1, MOST_CODES[1] + 1).alias(f"k{place}"))
             asked.append((F.max(column < 0) & F.max(column > 0)).alias(f"s{place}"))
         if kind == "real":
             infinite = F.when(F.abs(column) == F.lit(math.inf), 100.0).otherwise(0.0)
             asked.append(F.avg(infinite).alias(f"i{place}"))
-            codes = F.when(_all_whole(column), F.sort_array(F.collect_set(F.expr(f"try_cast({quote(name)} AS BIGINT)"))))
-            asked.append(F.slice(codes, 1, MOST_CODES[1] + 1).alias(f"k{place}"))
             asked.append(F.min((column >= 0) & (column <= 1)).alias(f"u{place}"))
     row = frame.limit(ROWS_LOOKED_AT).agg(F.count(F.lit(1)).alias("rows"), *asked).collect()[0].asDict()
     empty = not row["rows"]
@@ -240,7 +238,7 @@ def _squared_error(roles: Roles) -> SparkColumn:
 
 
 def _all_whole(column: SparkColumn) -> SparkColumn:
-    """Whether the values of a column of doubles are integers, as far as they are there (pandas writes NaN for missing ones)."""
+    """Whether numbers are integers that a double holds, as far as they are there (pandas writes NaN for missing ones)."""
     from pyspark.sql import functions as F
 
     number = column.cast("double")

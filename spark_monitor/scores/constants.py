@@ -14,6 +14,7 @@ import numpy as np
 from spark_monitor.scores.classification import class_counts
 from spark_monitor.scores.classification import refusal as no_predictions
 from spark_monitor.scores.curves import refused
+from spark_monitor.scores.means import mean_of
 from spark_monitor.scores.metric import Function, Task, scored
 from spark_monitor.scores.metric_value import MetricValue, metric_value, undefined
 from spark_monitor.scores.probability import without_scores
@@ -30,6 +31,8 @@ from spark_monitor.text.formatting import counted
 SUFFIX = "_constant"
 ROUNDING = 1e-9
 """Moments of labels are known so well."""
+CELLS_AGREE = 0.1
+"""Labels' cells tell their sixth moment where they tell the second so well."""
 Bounds = tuple[float, float]
 
 
@@ -175,10 +178,23 @@ def mean_squared_error_constant(state: RegressionState) -> MetricValue:
     refused = no_numbers(state)
     if refused:
         return refused
-    n = state.usable
-    value = _variance(state)
-    spread = math.sqrt(max(float(state.central[1]) / n - value * value, 0.0) / n)
-    return metric_value(value, (value - 1.96 * spread, value + 1.96 * spread), n, within=POSITIVE_RANGE)
+    n, value, fourth = state.usable, _variance(state), float(state.central[1])
+    sums = np.array([value * n, 0.0]), np.array([fourth, 0.0])
+    return mean_of(*sums, _sixth(state, fourth), n, within=POSITIVE_RANGE, tail=(state.highs.merge(state.lows), 2))
+
+
+def _sixth(state: RegressionState, fourth: float) -> float:
+    """The sum of sixth powers of the labels' distances from their mean, by their cells; where those are wide, a normal's."""
+    second = _variance(state) * state.usable
+    if not 0 < second < math.inf or not math.isfinite(fourth):
+        return math.inf
+    low, high = _label_cells(state.lows, state.highs)
+    rows = np.concatenate([state.lows.rows[::-1], state.highs.rows])
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.square((low + high) / 2 - state.label_mean)
+        known, cubes = float(np.dot(rows, squares)), float(np.dot(rows, squares**3))
+    usual = 5 / 3 * fourth * (fourth / second)
+    return cubes if abs(known - second) <= CELLS_AGREE * second and math.isfinite(cubes) else usual
 
 
 @_constant("root_mean_squared_error", "regression", state=RegressionState, range=POSITIVE_RANGE)
@@ -206,10 +222,12 @@ def mean_absolute_error_constant(state: RegressionState) -> MetricValue:
     least, most = _within_moments(state, max(counted - error, 0.0), counted + error)
     value = counted if least <= counted <= most else (least + most) / 2
     with np.errstate(over="ignore", invalid="ignore"):
-        squares = max(float(np.dot(rows, np.square(distances)) / total), _variance(state)) - float(np.square(value))
-    spread = math.sqrt(max(squares, 0.0) / total) if math.isfinite(squares) else math.inf
-    bounds = least - 1.96 * spread, most + 1.96 * spread
-    return metric_value(value, bounds, state.usable, within=POSITIVE_RANGE, value_error=max(most - value, value - least))
+        squares = max(float(np.dot(rows, np.square(distances))), _variance(state) * total)
+        sums = np.array([value * total, 0.0]), np.array([squares, 0.0])
+        mean = mean_of(*sums, float(np.dot(rows, distances**3)), total, within=POSITIVE_RANGE)
+    bottom, top = (0.0 if mean.lower is None else mean.lower), (math.inf if mean.upper is None else mean.upper)
+    bounds, error = (bottom - (value - least), top + (most - value)), max(most - value, value - least)
+    return metric_value(value, bounds, state.usable, within=POSITIVE_RANGE, value_error=error, message=mean.message)
 
 
 def _within_moments(state: RegressionState, least: float, most: float) -> tuple[float, float]:

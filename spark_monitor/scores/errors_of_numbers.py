@@ -21,11 +21,11 @@ OUTER = 0.9
 def quantile_of_errors(state: RegressionState, q: float) -> MetricValue:
     """A quantile of |error| within half a per cent of itself; the interval is that of the order statistics around it."""
     low, high = state.errors.quantile(q)
-    total = state.errors.total
+    rows = max(math.floor(state.errors.total), 1)  # what weights are worth is no integer
     tail = (1 - CONFIDENCE) / 2
-    first, last = (math.ceil(np.nan_to_num(rank)) for rank in bdtrik([tail, 1 - tail], max(math.floor(total), 1), q))
+    first, last = (math.ceil(np.nan_to_num(rank)) for rank in bdtrik([tail, 1 - tail], rows, q))
     below, above = state.errors.at_rank(first - 1)[0], state.errors.at_rank(last)[1]
-    unseen = " The upper bound is the largest error seen: there are too few rows for a better one." if last >= total else ""
+    unseen = " The upper bound is the largest error seen: there are too few rows for a better one." if last >= rows else ""
     bounds = (0.0 if first < 1 else min(below, low), math.inf if unseen else max(above, high))
     message = f"Counted in cells that grow by 1 per cent.{unseen}" if unseen else None
     return metric_value(

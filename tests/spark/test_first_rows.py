@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 CODES = (11.0, 24.0, 32.0, 75.0)
+CODES_AS_INTEGERS = (11, 24, 32, 75)
 
 
 def test_doubles_are_names_where_all_of_them_are_integers(spark: SparkSession) -> None:
@@ -45,6 +47,20 @@ def test_doubles_are_names_where_all_of_them_are_integers(spark: SparkSession) -
     assert [name for name, column in columns.items() if column.is_code] == ["code", "nan", "empty"]
     assert [name for name, column in columns.items() if column.has_both_signs] == ["signed"]
     assert {name: column.infinite for name, column in columns.items() if column.infinite} == {"infinite": 25.0}
+
+
+def test_integers_beyond_a_long_end_no_look_and_are_no_names(spark: SparkSession) -> None:
+    """Unsigned 64-bit integers of Parquet are DECIMAL(20, 0), whose casts to BIGINT fail under ANSI."""
+    wide = [2**64 - 1, 2**63, 2**63 + 1, 7]
+    rows = [
+        (Decimal(unsigned), Decimal(code), Decimal(10**37 + code)) for unsigned, code in zip(wide, CODES_AS_INTEGERS, strict=True)
+    ]
+    frame = spark.createDataFrame(rows, "unsigned_code decimal(20,0), code decimal(20,0), widest_code decimal(38,0)")
+
+    columns = {column.name: column for column in look(frame)}
+
+    assert [name for name, column in columns.items() if column.is_code] == ["code"]
+    assert columns["unsigned_code"].count == 4
 
 
 def test_the_delay_of_labels_is_the_high_quantile_of_those_that_came(spark: SparkSession) -> None:

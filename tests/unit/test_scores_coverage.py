@@ -9,6 +9,8 @@ import pytest
 from scipy.stats import binom, norm
 
 from spark_monitor.scores.classification import accuracy_score, balanced_accuracy_score, f1_score
+from spark_monitor.scores.constants import mean_absolute_error_constant, mean_squared_error_constant
+from spark_monitor.scores.errors_of_numbers import quantile_error_90
 from spark_monitor.scores.metric_value import MetricValue
 from spark_monitor.scores.multiclass import f1_score_macro, f1_score_weighted, precision_macro, precision_weighted, recall_macro
 from spark_monitor.scores.probability import brier_score, expected_calibration_error, log_loss
@@ -164,3 +166,25 @@ def test_wilsons_interval_is_scipys_and_the_means_is_students() -> None:
     values = np.random.default_rng(1).normal(size=12)
     expected_mean = t.interval(0.95, 11, values.mean(), values.std(ddof=1) / np.sqrt(12))
     assert student(float(values.mean()), float(values.var(ddof=1)), 12) == pytest.approx(expected_mean, rel=1e-12)
+
+
+@pytest.mark.parametrize("rows", [50, 300])
+def test_intervals_of_the_best_constants_errors_hold_those_of_lopsided_labels(rows: int) -> None:
+    """Of exponential labels, whose variance is 1 and whose mean distance from the median is log 2."""
+
+    def state(draw: np.random.Generator) -> RegressionState:
+        labels = draw.exponential(size=rows)
+        return RegressionState.empty().update(labels, labels)
+
+    assert coverage(1.0, lambda draw: mean_squared_error_constant(state(draw))) >= 0.93
+    assert coverage(np.log(2), lambda draw: mean_absolute_error_constant(state(draw))) >= 0.93
+
+
+def test_the_outer_quantile_of_few_weighted_errors_is_open_above_where_no_row_bounds_it() -> None:
+    """Weights of which 50 rows are worth about ten, no integer."""
+
+    def sample(draw: np.random.Generator) -> MetricValue:
+        errors, weights = draw.normal(size=50), np.exp(1.5 * draw.normal(size=50))
+        return quantile_error_90(RegressionState.empty().update(np.zeros(50), errors, weights=weights).effective())
+
+    assert coverage(norm.ppf(0.95), sample) >= 0.93
