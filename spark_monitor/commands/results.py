@@ -129,15 +129,23 @@ def require_tables(config: MonitorConfig, session: Session, file: Path) -> None:
 
 
 def has_tables(store: Store) -> bool:
-    """Whether a run has made the tables; the ledger comes with the first. Of a path Spark raises where it could say no."""
+    """Whether a run has made the tables; RunError where it was one of a newer release, which this one could read wrongly.
+
+    The ledger comes with the first run. Of a path Spark raises where it could say no.
+    """
     from pyspark.errors import AnalysisException
 
+    from spark_monitor.store.schema_version import require_readable
+
     try:
-        return bool(store.spark.catalog.tableExists(store.place.relation("runs")))
+        there = bool(store.spark.catalog.tableExists(store.place.relation("runs")))
     except AnalysisException as error:
         if condition_of(error) in ABSENT:
             return False
         raise
+    if there:
+        require_readable(store.spark, store.place)
+    return there
 
 
 def condition_of(error: AnalysisException) -> str | None:

@@ -16,6 +16,7 @@ from spark_monitor.store import schema_version, views
 from spark_monitor.store.commits import commit
 from spark_monitor.store.described import PARTITION, Table, column_sql, type_sql
 from spark_monitor.store.place import FORMAT, Place
+from spark_monitor.store.schema_number import refuse_newer
 from spark_monitor.store.schemas import TABLES
 from spark_monitor.text.masking import first_line, mask_secrets
 from spark_monitor.text.quoting import literal, quote, quote_table
@@ -38,7 +39,7 @@ def ensure(spark: SparkSession, place: Place) -> None:
         ensure_schema(spark, place)
         ensure_table(spark, place, TABLES[LEDGER])
         version = schema_version.stored_version(spark, place)
-        schema_version.refuse_newer(version, place)
+        refuse_newer(version, place.text)
         others = [table for table in TABLES.values() if table.name != LEDGER]
         side_by_side(spark, [partial(ensure_table, spark, place, table) for table in others])
         schema_version.bring_up_to_date(spark, place, version)

@@ -11,7 +11,7 @@ from deltalake.exceptions import DeltaError
 from pyspark.sql.types import StructType
 
 from spark_monitor.errors import RunError
-from spark_monitor.store import schema_version
+from spark_monitor.store import schema_number, schema_version
 from spark_monitor.store.creation import LEDGER, missing_fields
 from spark_monitor.store.described import PARTITION, Table
 from spark_monitor.store.schemas import TABLES
@@ -57,5 +57,5 @@ def _is_complete(root: str, table: Table) -> bool:
 
 def _has_version(root: str) -> bool:
     """Whether the ledger carries this release's number."""
-    number = DeltaTable(f"{root}/{LEDGER}").metadata().configuration.get(schema_version.PROPERTY)
-    return bool(number == str(schema_version.CURRENT))
+    number = DeltaTable(f"{root}/{LEDGER}").metadata().configuration.get(schema_number.PROPERTY)
+    return bool(number == str(schema_number.CURRENT))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from spark_monitor.errors import RunError
 from spark_monitor.store.delta_rs import has_delta_rs
+from spark_monitor.store.schema_number import PROPERTY, refuse_newer, schema_number
 from spark_monitor.store.under_way import begun_since, files_before
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class LocalTables:
         delta_tables = {name: deltalake.DeltaTable(str(root / name)) for name in NAMES if (root / name / "_delta_log").is_dir()}
         if LEDGER not in delta_tables:
             raise NotHere(f"there are no tables at {directory} yet")
+        noted = delta_tables[LEDGER].metadata().configuration.get(PROPERTY)
+        refuse_newer(schema_number(noted, directory), directory)
         fields = {LEDGER: self._stored(LEDGER, delta_tables.pop(LEDGER), monitor_id)}
         since = begun_since(self.connection)
         for name, table in delta_tables.items():

@@ -12,14 +12,12 @@ from typing import Final
 
 from pyspark.sql import SparkSession
 
-from spark_monitor.errors import RunError
 from spark_monitor.store.commits import commit
 from spark_monitor.store.place import Place
+from spark_monitor.store.schema_number import CURRENT, PROPERTY, refuse_newer, schema_number
 from spark_monitor.store.schema_steps import keep_cells, keep_numbers, name_arrays
 from spark_monitor.text.quoting import literal
 
-PROPERTY: Final = "spark_monitor.schemaVersion"
-CURRENT: Final = 4
 STEPS: Final[Mapping[int, Callable[[SparkSession, Place], None]]] = MappingProxyType(
     {2: name_arrays, 3: keep_cells, 4: keep_numbers}
 )
@@ -35,23 +33,12 @@ def stored_version(spark: SparkSession, place: Place) -> int | None:
     """The number that the ledger carries; None where it has none yet. RunError where it is no number of a version."""
     rows = spark.sql(f"SHOW TBLPROPERTIES {place.relation(_LEDGER)}").collect()
     text = {row["key"]: row["value"] for row in rows}.get(PROPERTY)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and int(text) >= 1):
-        raise RunError(f"{place.text}: found {PROPERTY} = {text!r} on the table {_LEDGER}, expected an integer from 1 on.")
-    return int(text)
+    return schema_number(text, place.text)
 
 
-def refuse_newer(version: int | None, place: Place) -> None:
-    """RunError where a newer release made the tables.
-
-    >>> refuse_newer(1, Place(path="/srv/results"))
-    """
-    if version is not None and version > CURRENT:
-        raise RunError(
-            f"{place.text}: the tables are of schema version {version}, this release knows versions up to {CURRENT}. "
-            "Install the release that wrote them, or name another place in `outputs`."
-        )
+def require_readable(spark: SparkSession, place: Place) -> None:
+    """RunError where a newer release made the tables: whoever reads them could read them wrongly."""
+    refuse_newer(stored_version(spark, place), place.text)
 
 
 def bring_up_to_date(spark: SparkSession, place: Place, stored: int | None) -> None:

@@ -14,7 +14,7 @@ from pyspark.sql.types import BinaryType, StructField, StructType
 from spark_monitor.errors import RunError
 from spark_monitor.states.binary import ScoreState
 from spark_monitor.states.named_arrays import bytes_of_row
-from spark_monitor.store import Store, schema_version
+from spark_monitor.store import Store, schema_number, schema_version
 from spark_monitor.store.access import access_to
 from spark_monitor.store.creation import ensure_table
 from spark_monitor.store.described import PARTITION
@@ -31,8 +31,8 @@ def test_tables_carry_the_version_of_their_schema(spark: SparkSession, tmp_path:
     place = Place(path=str(tmp_path))
     ensure_table(spark, place, TABLES["runs"])
     found = schema_version.stored_version(spark, place)
-    assert found == schema_version.CURRENT
-    assert DeltaTable(place.location("runs")).metadata().configuration[schema_version.PROPERTY] == str(found)
+    assert found == schema_number.CURRENT
+    assert DeltaTable(place.location("runs")).metadata().configuration[schema_number.PROPERTY] == str(found)
     before = version_of(place)
     schema_version.bring_up_to_date(spark, place, found)
     assert version_of(place) == before, "what is up to date costs no commit"
@@ -46,15 +46,15 @@ def test_steps_are_taken_one_by_one_and_noted(spark: SparkSession, tmp_path: Pat
     schema_version.bring_up_to_date(spark, place, 1)
     assert taken == [2, 3]
     assert schema_version.stored_version(spark, place) == 3
-    monkeypatch.setattr(schema_version, "CURRENT", 1)
+    monkeypatch.setattr(schema_number, "CURRENT", 1)
     with pytest.raises(RunError, match="schema version 3, this release knows versions up to 1"):
-        schema_version.refuse_newer(3, place)
+        schema_number.refuse_newer(3, place.text)
 
 
 def test_a_run_that_took_no_turn_writes_no_row_into_tables_of_a_newer_release(spark: SparkSession, tmp_path: Path) -> None:
     place = Place(path=str(tmp_path))
     ensure_table(spark, place, TABLES["runs"])
-    spark.sql(f"ALTER TABLE {place.relation('runs')} SET TBLPROPERTIES ('{schema_version.PROPERTY}' = '99')").collect()
+    spark.sql(f"ALTER TABLE {place.relation('runs')} SET TBLPROPERTIES ('{schema_number.PROPERTY}' = '99')").collect()
     before = version_of(place)
     with pytest.raises(RunError, match="schema version 99"):
         Store(spark, place).append_runs([{"monitor_id": "quiet", "run_id": "r", "status": "NOTHING_NEW"}])
@@ -64,7 +64,7 @@ def test_a_run_that_took_no_turn_writes_no_row_into_tables_of_a_newer_release(sp
 def test_a_number_that_is_none_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     place = Place(path=str(tmp_path))
     ensure_table(spark, place, TABLES["runs"])
-    spark.sql(f"ALTER TABLE {place.relation('runs')} SET TBLPROPERTIES ('{schema_version.PROPERTY}' = 'two')").collect()
+    spark.sql(f"ALTER TABLE {place.relation('runs')} SET TBLPROPERTIES ('{schema_number.PROPERTY}' = 'two')").collect()
     with pytest.raises(RunError, match="'two'"):
         schema_version.stored_version(spark, place)
 
@@ -85,7 +85,7 @@ def test_states_that_were_bytes_become_arrays_by_name(spark: SparkSession, tmp_p
     frame.write.format("delta").partitionBy(PARTITION).save(place.location("model_states"))
     DeltaTable.create(place.location("runs"), Schema.from_json(TABLES["runs"].schema.json()))
     Store(spark, place).ensure()
-    assert schema_version.stored_version(spark, place) == schema_version.CURRENT
+    assert schema_version.stored_version(spark, place) == schema_number.CURRENT
     assert DeltaTable(place.location("model_states")).metadata().partition_columns == [PARTITION]
     read = {row["model_version"]: row for row in Store(spark, place).frame("model_states").collect()}
     assert set(Store(spark, place).frame("model_states").columns) == set(table.names)
@@ -102,5 +102,5 @@ def test_tables_that_delta_rs_makes_carry_the_version_from_the_start(spark: Spar
     if not isinstance(tables, DirectTables):
         pytest.skip("this session's tables are Spark's own")
     assert tables.ensure()
-    assert schema_version.stored_version(spark, tables.place) == schema_version.CURRENT
+    assert schema_version.stored_version(spark, tables.place) == schema_number.CURRENT
     assert version_of(tables.place) == 0
