@@ -10,7 +10,14 @@ from typing import Final
 from spark_monitor.diagnosis.falls import Cause, Fall
 from spark_monitor.diagnosis.groups import Group
 from spark_monitor.diagnosis.problems import Problem, is_prior, spares_a_version
-from spark_monitor.diagnosis.slice_causes import is_clear, is_of_one_slice, of_the_change, place_causes, slice_causes
+from spark_monitor.diagnosis.slice_causes import (
+    is_clear,
+    is_of_one_slice,
+    of_the_change,
+    place_causes,
+    searched_causes,
+    slice_causes,
+)
 from spark_monitor.diagnosis.subjects import FAIRNESS, MODEL
 from spark_monitor.text.formatting import UTC_NAME, harmless, in_words, local, number, percent, slice_name
 from spark_monitor.windowing.timestamps import timestamp_of
@@ -55,6 +62,8 @@ def causes_of(
     prior, concept = (prior_causes(fall), concept_causes(fall)) if fall is not None and fall.is_worse else ([], [])
     clear = place_causes(fall) if fall is not None and fall.is_worse else []
     clear += slices[:1] if fall is not None and slices and is_clear(fall, slices[0]) else []
+    # Within a slice of the file a bin of a feature says more; without one it is all that is known of where.
+    clear += searched_causes(fall) if fall is not None and fall.is_worse else []
     answers = moved_answers(problem, fall, outputs)
     concept = [] if answers else concept
     if not (broken or drifted):

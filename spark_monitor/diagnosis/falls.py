@@ -48,6 +48,10 @@ class Fall:
     place: Slice = WHOLE
     """What ``now`` and ``before`` are about: all rows, or the one slice that fails."""
 
+    searched_now: Mapping[Slice, Score] = field(default_factory=dict)
+    searched_before: Mapping[Slice, Score] = field(default_factory=dict)
+    """Slices that the monitor's file does not name: crosses of its own, and bins of features."""
+
     @property
     def change(self) -> float:
         """How much it moved."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
+
+from scipy.special import ndtr, ndtri
 
 from spark_monitor.diagnosis.falls import Cause, Fall, mean
 from spark_monitor.diagnosis.groups import WHOLE, Slice
@@ -23,6 +26,8 @@ CLEARLY_MORE: Final = 1.3
 STANDS_OUT: Final = 3.0
 """By so many standard errors its own change must differ from that of the others of its key: one in a dozen does by two."""
 
+DOZEN: Final = 12
+
 
 def is_of_one_slice(fall: Fall | None) -> bool:
     """Whether a fall is that of one slice: it alone fails, or it clearly explains most."""
@@ -41,14 +46,35 @@ def is_clear(fall: Fall, cause: Cause) -> bool:
 
 
 def _stands_out(fall: Fall, slice_: Slice) -> bool:
-    """Whether a slice's value has changed otherwise than that of the other slices of its key, beyond chance."""
+    """Whether a slice's value has changed otherwise than that of the other slices of its key, beyond chance.
+
+    Of more than a dozen slices that were looked at one stands out by chance as often as of a dozen (Bonferroni).
+    """
     others = [one for one in fall.slices_now if one[0] == slice_[0] and one != slice_ and one in fall.slices_before]
     now, before = fall.slices_now[slice_], fall.slices_before.get(slice_)
     rest_now, rest_before = (mean([scores[one] for one in others]) for scores in (fall.slices_now, fall.slices_before))
     if before is None or rest_now is None or rest_before is None:
         return False
     error = math.sqrt(sum(one.error**2 for one in (now, before, rest_now, rest_before)))
-    return abs((now.value - before.value) - (rest_now.value - rest_before.value)) > STANDS_OUT * error
+    return abs((now.value - before.value) - (rest_now.value - rest_before.value)) > stands_out(len(fall.slices_now)) * error
+
+
+def stands_out(looked_at: int) -> float:
+    """By how many standard errors one of so many slices must differ.
+
+    >>> round(stands_out(2), 2), round(stands_out(60), 2)
+    (3.0, 3.46)
+    """
+    return max(STANDS_OUT, -float(ndtri(float(ndtr(-STANDS_OUT)) * DOZEN / max(looked_at, DOZEN))))
+
+
+def searched_causes(fall: Fall) -> list[Cause]:
+    """The slice that the monitor's file does not name in which a fall clearly lies: a bin of a feature, or a cross of slices.
+
+    It has no share of the fall that other causes would have to leave it.
+    """
+    searched = replace(fall, slices_now=fall.searched_now, slices_before=fall.searched_before)
+    return [replace(cause, share=None) for cause in slice_causes(searched)[:1] if is_clear(searched, cause)]
 
 
 def place_causes(fall: Fall) -> list[Cause]:

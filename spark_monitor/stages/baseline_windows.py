@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
-from spark_monitor.kernel.scored_states import KIND_NAMES, scored_state
+from spark_monitor.kernel.scored_states import KIND_NAMES, TREE, scored_state
 from spark_monitor.preflight.types import is_time
 from spark_monitor.sources.readers.rows import ReadSlice
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.measure_plan import MADE
+from spark_monitor.stages.scored_rows import STORED_STATE
 from spark_monitor.states.grid import Grid
 from spark_monitor.states.named_arrays import NAMED_COLUMNS, bytes_of_row
 from spark_monitor.windowing.timestamps import micros, timestamp_of
@@ -47,6 +48,13 @@ def baseline_windows(run: Run, joined: DataFrame, span: tuple[int, int]) -> Read
 def without_windows(stored: DataFrame) -> DataFrame:
     """States without those of the baseline's windows."""
     return stored.where(~F.col("slice_key").eqNullSafe(WINDOWS_KEY))
+
+
+def flat_states(stored: DataFrame) -> DataFrame:
+    """Stored states under the names that `stored_states` reads."""
+    edges = ("unix_micros(window.start) AS start", "unix_micros(window.end) AS end")
+    states = without_windows(stored).where(F.col("kind") != KIND_NAMES[TREE])
+    return states.selectExpr("granularity", *edges, "slice_key", "slice_value", "model_version", "kind", STORED_STATE)
 
 
 def whole_and_windows(stored: DataFrame, kind: int, grid: Grid) -> tuple[int, Any, list[Any]] | None:

@@ -34,8 +34,9 @@ from spark_monitor.sources.predictions import Predictions
 from spark_monitor.stages.context import Run
 from spark_monitor.stages.evidence import gathered, populated_slices, slice_shifts
 from spark_monitor.stages.failing import MOST_GROUPS, group_frame, groups_of, judged_windows
-from spark_monitor.stages.falls import falls_of, importances, needs_causes
+from spark_monitor.stages.falls import falls_of, needs_causes
 from spark_monitor.stages.frames import frames_of
+from spark_monitor.stages.importances import importances
 from spark_monitor.stages.ingredients import ingredients_of
 from spark_monitor.stages.model_outputs import output_causes
 from spark_monitor.stages.output_columns import output_columns, sliced_columns
@@ -121,7 +122,7 @@ def computed(
         silent=silent,
         shifts=slice_shifts(run, drifting_starts(groups, cut_by), judged) if run.config.slices else {},
     )
-    falls, weights = falls_of(run, problems, judged), importances(run) if any(map(needs_causes, problems)) else {}
+    falls, weights = falls_of(run, baseline, problems, judged), importances(run) if any(map(needs_causes, problems)) else {}
     of_selection = causes_of_selection(run, problems)
     kept, explained = with_consequences(without_their_metrics(problems, of_selection), falls, outputs=outputs)
     kept = with_custom_metrics(kept, ingredients_of(run.config.metrics)) if run.config.metrics else kept

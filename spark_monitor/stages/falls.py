@@ -10,8 +10,6 @@ from datetime import timedelta
 from itertools import takewhile
 from typing import Final
 
-from pyspark.sql import functions as F
-
 from spark_monitor.diagnosis.causes import worst_group
 from spark_monitor.diagnosis.episodes import Windows
 from spark_monitor.diagnosis.falls import Fall, Score, mean
@@ -19,14 +17,11 @@ from spark_monitor.diagnosis.groups import WHOLE, Group, Slice
 from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.diagnosis.slice_causes import is_clear, slice_causes
 from spark_monitor.diagnosis.subjects import MODEL
-from spark_monitor.sources.readers.rows import read_source
+from spark_monitor.sources.baseline import Baseline
 from spark_monitor.stages.context import Run
-from spark_monitor.states.proportions import Z
+from spark_monitor.stages.model_values import Values, rows_of_metrics, searched_scores, values_of
+from spark_monitor.stages.scored_rows import ESTIMATED, REALISED
 from spark_monitor.text.formatting import slice_name
-from spark_monitor.text.logs import log_of
-from spark_monitor.text.masking import first_line
-
-log = log_of(__name__)
 
 BEFORE_WINDOWS: Final = 4
 """A fall is held against the mean of so many windows before its incident opened, weighted by their rows."""
@@ -45,10 +40,7 @@ MUCH_NEARER: Final = 0.5
 MOST_WINDOWS: Final = 50
 """So many failing windows of a version are looked at, evenly spread over all."""
 
-MOST_ROWS: Final = 50_000
-MOST_FEATURES: Final = 10_000
 BASE_RATE: Final = "base_rate"
-REALISED, ESTIMATED = "REALISED", "ESTIMATED"
 
 
 Moment = tuple[str | None, int]
@@ -85,17 +77,16 @@ class Asked:
         return {version for version, _ in self.now}
 
 
-Values = Mapping[tuple[str, str | None, int, str, Slice], Score]
-"""By metric, version, start of the window, basis and slice."""
-
-
 def needs_causes(problem: Problem) -> bool:
     """Whether a problem is one of a model's metrics."""
     return problem.main.first.track == MODEL
 
 
-def falls_of(run: Run, problems: Sequence[Problem], windows: Windows) -> dict[int, Fall]:
-    """The fall of each problem of a model metric, by the problem's ``id``: one query, none where no model metric fails."""
+def falls_of(run: Run, baseline: Baseline, problems: Sequence[Problem], windows: Windows) -> dict[int, Fall]:
+    """The fall of each problem of a model metric, by the problem's ``id``: one query, none where no model metric fails.
+
+    Where the worst slices are searched, one more tells of slices that the monitor's file does not name.
+    """
     broken = broken_windows(problems)
     asked = {
         id(one): wanted
@@ -104,13 +95,15 @@ def falls_of(run: Run, problems: Sequence[Problem], windows: Windows) -> dict[in
     }
     if not asked:
         return {}
-    values = _values(run, asked.values())
+    metrics, starts = sorted({one.metric for one in asked.values()}), _starts(asked.values())
+    values = values_of(rows_of_metrics(run, {*metrics, BASE_RATE}, starts))
+    searched = values_of(searched_scores(run, baseline, metrics, starts)) if run.config.worst_slices is not None else {}
     edges = {start: (start, end) for several in windows.values() for start, end in several}
     falls = {}
     for one in problems:
         if id(one) in asked:
             wanted = since_it_began(asked[id(one)], values.get(asked[id(one)].granularity, {}))
-            falls[id(one)] = fall(wanted, values.get(wanted.granularity, {}))
+            falls[id(one)] = fall(wanted, values.get(wanted.granularity, {}), searched.get(wanted.granularity, {}))
             if wanted.began is not None:
                 one.main.began = edges.get(wanted.began)
     return {about: one for about, one in falls.items() if one is not None}
@@ -215,39 +208,16 @@ def _lower_is_worse(group: Group) -> bool:
     return (group.failing[0].expected or "").startswith(">")
 
 
-def _values(run: Run, asked: Iterable[Asked]) -> Mapping[str, Values]:
-    """What is known of the windows that are asked for, by their granularity."""
-    listed = list(asked)
-    metrics = sorted({one.metric for one in listed} | {BASE_RATE})
-    starts = sorted(
-        {
-            start
-            for one in listed
-            for start in (*one.known, *one.before, *one.doubted, *(at for _, at in (*one.now, *one.estimated)))
-        }
-    )
-    stored = run.store.frame("model_metrics").where(F.col("monitor_id") == run.monitor_id)
-    edges = [F.timestamp_micros(F.lit(start)) for start in starts]
-    rows = stored.where(F.col("metric").isin(metrics) & F.col("window.start").isin(edges) & F.col("class").isNull())
-    scores = rows.where("value IS NOT NULL").select(
-        *("granularity", "metric", "model_version", "basis", "slice_key", "slice_value", "value"),
-        ((F.col("upper") - F.col("lower")) / (2 * Z)).alias("error"),
-        (F.col("count") * F.coalesce("label_coverage", F.lit(1.0))).alias("rows"),
-        F.unix_micros("window.start").alias("start"),
-    )
-    values: dict[str, dict[tuple[str, str | None, int, str, Slice], Score]] = {}
-    for row in scores.orderBy(F.col("slice_key").isNotNull(), "start", "slice_key", "slice_value").limit(MOST_ROWS).collect():
-        slice_ = (row["slice_key"], row["slice_value"])
-        key = (row["metric"], row["model_version"], row["start"], row["basis"] or REALISED, slice_)
-        values.setdefault(row["granularity"], {})[key] = Score(row["value"], row["rows"] or 0.0, row["error"] or 0.0)
-    return values
+def _starts(asked: Iterable[Asked]) -> list[int]:
+    """The windows whose values are asked for."""
+    several = ((*one.known, *one.before, *one.doubted, *(at for _, at in (*one.now, *one.estimated))) for one in asked)
+    return sorted({start for starts in several for start in starts})
 
 
-def fall(asked: Asked, values: Values) -> Fall | None:
+def fall(asked: Asked, values: Values, searched: Values | None = None) -> Fall | None:
     """A fall from the values; None where there is no value before it or none now."""
-    slices = sorted({key[4] for key in values if key[0] == asked.metric}, key=repr)
-    now = {one: _at(asked.now, asked.metric, REALISED, one, values) for one in slices}
-    before = {one: _before(asked, asked.metric, REALISED, one, values) for one in slices}
+    now, before = _now_and_before(asked, values)
+    searched_now, searched_before = _now_and_before(asked, searched or {})
     own_now, own_before = now.get(asked.place), before.get(asked.place)
     if own_now is None or own_before is None:
         return None
@@ -258,14 +228,28 @@ def fall(asked: Asked, values: Values) -> Fall | None:
         asked.lower_is_worse,
         own_now,
         own_before,
-        {one: score for one, score in now.items() if score is not None and one != WHOLE},
-        {one: score for one, score in before.items() if score is not None and one != WHOLE},
+        {one: score for one, score in now.items() if one != WHOLE},
+        {one: score for one, score in before.items() if one != WHOLE},
         None if estimated is None else estimated.value,
         None if estimated_before is None else estimated_before.value,
         _at(asked.now, BASE_RATE, REALISED, asked.place, values),
         _before(asked, BASE_RATE, REALISED, asked.place, values),
         asked.place,
+        searched_now,
+        searched_before,
     )
+
+
+def _now_and_before(asked: Asked, values: Values) -> tuple[dict[Slice, Score], dict[Slice, Score]]:
+    """The metric in every slice that has values."""
+    slices = sorted({key[4] for key in values if key[0] == asked.metric}, key=repr)
+    now = {one: _at(asked.now, asked.metric, REALISED, one, values) for one in slices}
+    before = {one: _before(asked, asked.metric, REALISED, one, values) for one in slices}
+    return _present(now), _present(before)
+
+
+def _present(scores: Mapping[Slice, Score | None]) -> dict[Slice, Score]:
+    return {one: score for one, score in scores.items() if score is not None}
 
 
 def _at(moments: Iterable[Moment], metric: str, basis: str, slice_: Slice, values: Values) -> Score | None:
@@ -281,19 +265,3 @@ def _before(asked: Asked, metric: str, basis: str, slice_: Slice, values: Values
         return same_versions
     others = sorted({key[1] for key in values if key[0] == metric}, key=repr)
     return _at([(version, start) for version in others for start in asked.before], metric, basis, slice_, values)
-
-
-def importances(run: Run) -> dict[str, float]:
-    """The features' importances from the table that the monitor names; none where it names none, or one that cannot be read."""
-    source = run.config.importances
-    if source is None:
-        return {}
-    named = (F.col("feature"), F.col("importance").cast("double").alias("importance"))
-    try:
-        rows = read_source(run.spark, source).select(*named).limit(MOST_FEATURES).collect()
-    except Exception as error:  # causes are found without them, only in another order
-        why = f"importances could not be read, and causes are ranked without them: {first_line(error)}"
-        run.notes.append(why)
-        log.warning(why)
-        return {}
-    return {str(row["feature"]): abs(row["importance"]) for row in rows if row["importance"] is not None}

@@ -22,18 +22,18 @@ from spark_monitor.sources.local_frame import local_frame
 from spark_monitor.sources.predictions import Predictions
 from spark_monitor.sources.readers.spark import partition_number, timed
 from spark_monitor.sources.slice_values import capped_slice_values
-from spark_monitor.stages.baseline_windows import baseline_windows, without_windows
+from spark_monitor.stages.baseline_windows import baseline_windows, flat_states
 from spark_monitor.stages.coarse_scores import LabelledWindows, scored_parts, sound_before, stored_scores
 from spark_monitor.stages.context import INPUT, Run, write
 from spark_monitor.stages.error_tree import error_tree_of
 from spark_monitor.stages.estimate import estimated_from, estimator_of, why_not_estimated
 from spark_monitor.stages.fairness import comparison_of, group_measurements
-from spark_monitor.stages.falls import importances
+from spark_monitor.stages.importances import importances
 from spark_monitor.stages.label_shifts import label_measurements
 from spark_monitor.stages.labelled import baseline_rows
 from spark_monitor.stages.measure_plan import MeasurePlan, estimates, measure_work, measures, rows_for_measure, settings_of
 from spark_monitor.stages.recalibrate import calibrations, recalibrating
-from spark_monitor.stages.scored_rows import STORED_STATE, Presentation, model_rows
+from spark_monitor.stages.scored_rows import Presentation, model_rows
 from spark_monitor.stages.searched_slices import SearchedSlices, of_named_slices, searched_slices
 from spark_monitor.states.coverage import CoverageState
 from spark_monitor.states.named_arrays import NAMED, NAMED_COLUMNS, NAMED_DDL, named, stored_arrays
@@ -192,13 +192,6 @@ def main_metric_of(run: Run) -> str | None:
     if task == "binary":
         return "f1_score" if columns.score is None else "roc_auc_score"
     return {"multiclass": "f1_score_macro", "regression": "root_mean_squared_error"}.get(task)
-
-
-def flat_states(stored: DataFrame) -> DataFrame:
-    """Stored states under the names that `stored_states` reads."""
-    edges = ("unix_micros(window.start) AS start", "unix_micros(window.end) AS end")
-    states = without_windows(stored).where(F.col("kind") != KIND_NAMES[TREE])
-    return states.selectExpr("granularity", *edges, "slice_key", "slice_value", "model_version", "kind", STORED_STATE)
 
 
 def baseline_states(run: Run, predictions: Predictions, baseline: Baseline, kernel: ScoredPlan) -> DataFrame | None:

@@ -26,12 +26,15 @@ from spark_monitor.stages.searched_slices import SearchedSlices
 from spark_monitor.stages.shared_rows import ROW, SharedRows, row_hash, shared_rows_of, with_shared_rows
 from spark_monitor.states.cell_errors import cell_edges
 from spark_monitor.states.classes import canonical_label
+from spark_monitor.states.grid import Grid
 from spark_monitor.states.score_grids import score_grid
 from spark_monitor.text.quoting import quote
 from spark_monitor.windowing.due import DueWindow
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from spark_monitor.config.monitor import MonitorConfig
 
 MADE = "spark_monitor_made"
 """The column with the microseconds at which a row of the baseline was predicted."""
@@ -110,7 +113,6 @@ def measure_work(
         return measure_work(run, predictions, baseline, windows, {}, searched, tree)
     guessed = baseline.columns.get(columns.prediction) if columns.prediction is not None else None
     by_prediction = cell_edges(guessed.grid if guessed is not None else None)
-    frozen = baseline.columns.get(columns.score) if columns.score is not None else None
     groups = run.config.groups
     kernel = ScoredPlan(
         edges=edges,
@@ -118,7 +120,7 @@ def measure_work(
         task=task,
         positive=columns.positive,
         threshold=columns.threshold,
-        score_grid=score_grid(frozen.grid if frozen is not None else None),
+        score_grid=frozen_score_grid(run.config, baseline),
         has_score=columns.score is not None,
         has_prediction=columns.prediction is not None,
         slice_keys=len(slices),
@@ -134,6 +136,13 @@ def measure_work(
         error_tree=tree,
     )
     return MeasureWork(MeasurePlan(kernel, keys, slice_keys, run.schedule.zone), rows, parts)
+
+
+def frozen_score_grid(config: MonitorConfig, baseline: Baseline) -> Grid:
+    """The grid that states of scores count on."""
+    score = config.predictions.score
+    frozen = None if score is None else baseline.columns.get(score)
+    return score_grid(None if frozen is None else frozen.grid)
 
 
 def class_names(run: Run) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from spark_monitor.diagnosis.problems import Problem, is_prior
 from spark_monitor.diagnosis.subjects import MODEL
 from spark_monitor.diagnosis.thresholds import another_threshold, name_threshold, score_keys
 from spark_monitor.stages.context import Run
-from spark_monitor.stages.falls import BASE_RATE, MOST_WINDOWS, REALISED, Moment, before_of, broken_windows, spread
+from spark_monitor.stages.falls import BASE_RATE, MOST_WINDOWS, Moment, before_of, broken_windows, spread
+from spark_monitor.stages.scored_rows import REALISED
 from spark_monitor.states.proportions import Z
 
 AUC, CELLS = "roc_auc_score", "confusion_matrix"

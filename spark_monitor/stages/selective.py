@@ -12,7 +12,8 @@ from spark_monitor.diagnosis.falls import Cause
 from spark_monitor.diagnosis.problems import Problem
 from spark_monitor.diagnosis.selective import Labelled, is_of_coverage, selective_causes
 from spark_monitor.stages.context import Run
-from spark_monitor.stages.falls import BASE_RATE, ESTIMATED, MOST_WINDOWS, REALISED, Moment, spread
+from spark_monitor.stages.falls import BASE_RATE, MOST_WINDOWS, Moment, spread
+from spark_monitor.stages.scored_rows import ESTIMATED, REALISED
 
 if TYPE_CHECKING:
     from pyspark.sql import Row

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spark_monitor.config.sources import SourceConfig
-from spark_monitor.stages.falls import importances
+from spark_monitor.stages.importances import importances
 
 
 def run_of(spark: SparkSession, place: Path) -> Any:
@@ -35,4 +35,4 @@ def test_a_run_that_cannot_read_importances_ranks_without_them_and_says_so(
     run = run_of(spark, tmp_path if columns else tmp_path / "none")
     assert importances(run) == {}
     [note] = run.notes
-    assert note.startswith("importances could not be read, and causes are ranked without them: ")
+    assert note.startswith("importances could not be read, and features count alike: ")

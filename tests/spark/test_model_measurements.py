@@ -17,6 +17,9 @@ from sklearn import metrics as oracle
 from sklearn.isotonic import IsotonicRegression
 
 from spark_monitor.api.monitor import Monitor
+from spark_monitor.sources.baseline import load_baseline
+from spark_monitor.stages.context import Run, schedule_of
+from spark_monitor.stages.model_values import searched_scores
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -97,7 +100,10 @@ def tables(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dic
         unread = ("window", "state") if name == "metrics" else ("window", "state", "details")
         wide = frame.withColumn("start", frame["window.start"].cast("string")).drop(*unread)
         found[name] = pd.DataFrame([row.asDict() for row in wide.collect()])
-    return found
+    run = Run(spark, monitor.config, result.store, "none", datetime(2024, 1, 30, tzinfo=UTC), schedule_of(monitor.config))
+    frozen = load_baseline(result.store.committed("baselines").where("monitor_id = 'whom'"), 1)
+    scores = searched_scores(run, frozen, ["roc_auc_score"], [int((START + WEEK).timestamp() * 1_000_000)])
+    return {**found, "searched": pd.DataFrame([row.asDict() for row in scores.collect()])}
 
 
 def test_realised_and_estimated_metrics_of_a_window(tables: dict[str, pd.DataFrame]) -> None:
@@ -212,6 +218,11 @@ def test_the_worst_slices_are_looked_for_among_bins_of_features(tables: dict[str
     area = oracle.roc_auc_score(rows["truth"] == "yes", rows["score"], sample_weight=rows["weight"])
     assert abs(far["value"] - area) <= far["value_error"] + 1e-9
     assert f"where {KM} = {names[3]}, and" in far["message"]
+    searched = tables["searched"]
+    assert set(searched["slice_key"]) == {"team, weight > 1", KM, "fuel"}
+    again = searched[(searched["slice_value"] == names[3]) & (searched["model_version"] == "1")].iloc[0]
+    assert (again["value"], again["rows"]) == (far["value"], len(rows))
+    assert 0.01 < again["error"] < 0.1
 
 
 def test_versions_thresholds_and_estimation_errors_are_measured(tables: dict[str, pd.DataFrame]) -> None:
