@@ -77,10 +77,27 @@ def table_of(result: QueryResult) -> Table:
 
 
 def _cells(row: str, columns: Sequence[str]) -> Iterator[Text]:
-    values = json.loads(row, parse_float=str, parse_int=str)
+    values = json.loads(row, parse_float=Number, parse_int=Number)
     for name in columns:
         value = values[name]
         yield Text("NULL", "dim") if value is None else Text(cell_text(value))
+
+
+class Number(str):
+    """A number as it is written: no digit is lost, and within a list or struct it has no quotes."""
+
+
+def document(value: Any) -> str:
+    """A list or struct as JSON, numbers as they are written.
+
+    >>> document({"item": "1", "counts": [Number("12"), Number("1e+200"), None]})
+    '{"item": "1", "counts": [12, 1e+200, null]}'
+    """
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {document(one)}" for key, one in value.items()) + "}"
+    return "[" + ", ".join(map(document, value)) + "]" if isinstance(value, list) else json.dumps(value, ensure_ascii=False)
 
 
 def cell_text(value: Any) -> str:
@@ -93,7 +110,7 @@ def cell_text(value: Any) -> str:
     """
     if isinstance(value, dict) and list(value) == ["start", "end"] and all(isinstance(edge, str) for edge in value.values()):
         return f"{cell_text(value['start'])} to {cell_text(value['end'])}"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else document(value)
     return harmless(_TIMESTAMP.sub(_short_time, text), LONGEST_CELL)
 
 

@@ -54,7 +54,7 @@ PROFILE_METRICS: Final = Table(
         column("min_length", NUMBER, "shortest string in characters, binary in bytes, or array in elements"),
         column("max_length", NUMBER, "longest string in characters, binary in bytes, or array in elements"),
         column("avg_length", NUMBER, "mean length"),
-        column("distinct_count", COUNT, "distinct values other than NULL: exact while few, otherwise estimated"),
+        column("distinct_count", COUNT, "distinct values (finite ones, of numbers): exact while few, otherwise estimated"),
         column("frequent_items", FREQUENT_ITEMS, "the most frequent values and how often each occurs"),
         column("percent_null", NUMBER, "num_nulls in percent of count, 0 to 100"),
         column("percent_nan", NUMBER, "num_nan in percent of count, 0 to 100"),

@@ -43,7 +43,7 @@ def test_numbers_keep_every_digit_and_stand_to_the_right() -> None:
         QueryResult(("n", "d", "e", "t", "s"), ("bigint", "decimal(10,3)", "double", "timestamp", "struct<w:int>"), (row,), False)
     )
     line = text.splitlines()[2]
-    assert line.split() == ["9007199254740993", "1.100", "1.0E300", "2013-09-02", '{"w":', '["1",', "null]}"]
+    assert line.split() == ["9007199254740993", "1.100", "1.0E300", "2013-09-02", '{"w":', "[1,", "null]}"]
 
 
 WIDE = tuple(f"a_rather_long_name_{place}" for place in range(9))
@@ -69,6 +69,15 @@ def test_a_wide_result_in_a_pipe_is_a_line_a_row() -> None:
 
     assert len(lines) == 1 + 1 + 2  # the names, a rule, the rows
     assert [cell.strip() for cell in lines[3].split("   ")] == [f"value 1 of {name}" for name in WIDE]
+
+
+def test_numbers_within_lists_and_structs_are_numbers_and_strings_have_quotes() -> None:
+    row = '{"a": [1.50, 12345678901234567890, null, "1"], "b": [{"item": "7", "count": 3}], "c": 1e+200}'
+
+    lines = shown(QueryResult(("a", "b", "c"), ("array", "array", "double"), (row,), False))
+
+    for text in ('[1.50, 12345678901234567890, null, "1"]', '[{"item": "7", "count": 3}]', "1e+200"):
+        assert text in lines
 
 
 def test_a_megabyte_in_a_cell_is_cut() -> None:
