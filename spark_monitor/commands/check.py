@@ -53,6 +53,8 @@ def check(
     terminal.tell(f"{file.name}: can be run{warnings}.")
     if seen is not None:
         terminal.tell(overview_line(seen, monitor.config.windows.zone))
+        if seen.note:
+            terminal.tell(f"warning: {file.name}: {seen.note}")
 
 
 def overview_line(seen: Overview, zone: str = UTC_NAME) -> str:

@@ -12,8 +12,10 @@ from spark_monitor.session import as_written
 from spark_monitor.sources.baseline import CODES, latest_version
 from spark_monitor.sources.predictions import Predictions, time_range
 from spark_monitor.stages.context import Run
+from spark_monitor.stages.occupancy import all_times
 from spark_monitor.stages.past_runs import read_ledger
 from spark_monitor.windowing.due import DueWindow
+from spark_monitor.windowing.occupied import without_strays
 from spark_monitor.windowing.windows import closed_windows
 
 
@@ -30,10 +32,12 @@ class Overview:
     due: int
     codes: tuple[str, ...] = ()
     """Integers that the frozen baseline compares as names too."""
+    note: str = ""
+    """What a run says of the rows whose times lie far before all others."""
 
 
 def overview(run: Run, predictions: Predictions) -> Overview:
-    """Two aggregates over the time column, and the ledger and the frozen baseline where there are some."""
+    """Three aggregates over the time column, and the ledger and the frozen baseline where there are some."""
     with as_written(run.spark):
         return _overview(run, predictions)
 
@@ -41,7 +45,8 @@ def overview(run: Run, predictions: Predictions) -> Overview:
 def _overview(run: Run, predictions: Predictions) -> Overview:
     time, every = run.config.predictions.time, run.schedule.granularities[0]
     span = time_range(predictions.frame, time, run.schedule.zone, run.as_of)
-    windows = closed_windows(span[0], run.as_of, every, run.schedule.zone) if span is not None else []
+    bunches, strays = without_strays(all_times(run, predictions), every)
+    windows = closed_windows(bunches[0].first, run.as_of, every, run.schedule.zone) if bunches else []
     within = [one for one in windows if span is not None and one.start <= span[1]]
     has_run = _has_run(run)
     handled = frozenset(read_ledger(run).handled) if has_run else frozenset()
@@ -54,6 +59,7 @@ def _overview(run: Run, predictions: Predictions) -> Overview:
         windows=len(within),
         due=sum(DueWindow(every.label, one) not in handled for one in within),
         codes=_codes(run) if has_run else (),
+        note="" if strays is None else strays.message,
     )
 
 

@@ -72,6 +72,14 @@ def test_a_row_of_1970_and_a_silence_of_years_make_one_statement_each(spark: Spa
     assert table_rows(spark, tmp_path) == {**expected, 7: "EMPTY", 8: "EMPTY", 9: "OK"}
 
 
+def test_check_makes_no_windows_of_rows_of_the_year_1_either(spark: SparkSession, tmp_path: Path) -> None:
+    """There would be 700,000 windows of a day, more than can be listed."""
+    monitor = made(tmp_path, [datetime(1, 1, 2, tzinfo=UTC), *times_of(0, 1, 5)])
+    seen = monitor.overview(spark)
+    assert (seen.windows, seen.due) == (6, 6)
+    assert "1 row has a time far before all others" in seen.note
+
+
 @pytest.mark.slow
 def test_a_timestamp_before_the_first_row_freezes_nothing_and_says_when_they_begin(spark: SparkSession, tmp_path: Path) -> None:
     monitor = made(tmp_path, times_of(0, 3))
