@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from spark_monitor.windowing.periods import Granularity, parse_every, parse_zone
+from spark_monitor.windowing.periods import MINUTE, Granularity, parse_every, parse_zone
 from spark_monitor.windowing.timestamps import ONE_MICROSECOND, timestamp_of
 
 Floats = npt.NDArray[np.float64]
@@ -27,12 +27,13 @@ def reach(granularity: str, windows: int) -> int:
 
     Half as many again may be absent: a week without rows, or a day's only version, leaves the limit its n windows.
 
-    >>> reach("1 week", 8) // HOUR, reach("1 day", 2) // DAY, reach("1 hour", 3) // DAY
-    (2197, 22, 4)
+    >>> reach("1 week", 8) // HOUR, reach("1 day", 2) // DAY, reach("1 hour", 3) // DAY, reach("5 minutes", 14) // DAY
+    (2197, 22, 4, 3)
     """
-    every = parse_every(granularity)
-    length = HOUR * _LONGEST_HOURS[every.unit] * every.multiple
-    return length * ((windows + max(windows // 2, 1)) * (_cycle(every) or 1) + 1)
+    every, needed = parse_every(granularity, minutes=True), windows + max(windows // 2, 1)
+    if every.unit == MINUTE:
+        return DAY * (-(-needed * every.multiple // 60) + 1)
+    return HOUR * _LONGEST_HOURS[every.unit] * every.multiple * (needed * (_cycle(every) or 1) + 1)
 
 
 def _cycle(every: Granularity) -> int | None:
@@ -43,13 +44,13 @@ def _cycle(every: Granularity) -> int | None:
 
 
 def phases(starts: Integers, granularity: str, zone: str) -> Integers | None:
-    """The weekday of daily windows, the hour of hourly ones, by the monitor's clock; None for longer windows.
+    """The weekday of daily windows, the hour of hourly and shorter ones, by the monitor's clock; None for longer windows.
 
     >>> phases(np.array([0, DAY, 7 * DAY]), "1 day", "UTC").tolist(), phases(np.array([0]), "1 week", "UTC")
     ([3, 4, 3], None)
     """
-    every = parse_every(granularity)
-    if _cycle(every) is None:
+    every = parse_every(granularity, minutes=True)
+    if every.unit != MINUTE and _cycle(every) is None:
         return None
     local = starts + np.array([_offset(int(start), zone) for start in starts], dtype=np.int64)
     return (local // DAY + 3) % WEEK_DAYS if every.unit == "day" else local % DAY // HOUR

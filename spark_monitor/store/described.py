@@ -84,6 +84,11 @@ class Table:
         return "window" in self.key
 
     @property
+    def has_datasets(self) -> bool:
+        """Whether rows of several datasets lie side by side, each with windows of its own."""
+        return "dataset" in self.names
+
+    @property
     def columns_sql(self) -> str:
         """The column list of a CREATE TABLE."""
         return ",\n  ".join(column_sql(field) for field in self.columns)

@@ -38,6 +38,8 @@ INCIDENT, TELL = "INCIDENT", "TELL"
 TELL_PATIENCE_SECONDS = 30.0
 """A run that is under way tells people itself when it ends, so little is waited for it."""
 
+OF_PREDICTIONS = " AND dataset = 'predictions'"
+
 
 class Store(Readable):
     """The tables at a place. Reading needs nothing; writing needs a turn, which ``begin_run`` takes and ``finish_run`` ends."""
@@ -60,17 +62,18 @@ class Store(Readable):
         views.register(self.spark, self.place)
 
     def interrupted_windows(self, monitor_id: str, dead: Sequence[str] | None = None) -> list[DueWindow]:
-        """The windows for which runs that were not committed wrote rows: what stood there is gone, so they are due again.
+        """The windows of predictions for which runs that were not committed wrote rows: these are due again.
 
-        ``dead`` are those runs, where the ledger was asked for them already.
+        What stood there is gone. Windows of other datasets, such as a bill's, may lie where there are no predictions. ``dead``
+        are those runs, where the ledger was asked for them already.
         """
         dead = self._dead_runs(monitor_id) if dead is None else dead
         if not dead:
             return []
         where = f"{of_monitor(monitor_id)} AND {_written_by(dead)}"
-        names = [table.name for table in TABLES.values() if table.has_windows]
-        frames = (self.frame(name).where(where).select("granularity", "window") for name in names)
-        windows = windows_of(reduce(DataFrame.unionAll, frames))
+        tables = [table for table in TABLES.values() if table.has_windows]
+        rows = (self.frame(one.name).where(f"{where}{OF_PREDICTIONS if one.has_datasets else ''}") for one in tables)
+        windows = windows_of(reduce(DataFrame.unionAll, (frame.select("granularity", "window") for frame in rows)))
         return sorted(due for due in windows if due.granularity != BASELINE_GRANULARITY)
 
     # What the run that has its turn can write

@@ -187,6 +187,23 @@ def test_windows_that_a_dead_run_wrote_are_named_until_they_are_written_again(wr
     assert store.interrupted_windows("interrupted") == []
 
 
+def test_windows_that_a_dead_run_wrote_of_a_bill_or_a_log_make_none_of_predictions_due(writer: Writer) -> None:
+    """They reach as far back as the bill does, which may be long before the first prediction."""
+    store, datasets = writer.another(), ("costs", "operations", "predictions", "pipelines")
+    windows = [((one.window.start, one.window.end), one.granularity) for one in WEEKS]
+    rows = [(*window, dataset, "cost") for window, dataset in zip(windows, datasets, strict=True)]
+    frame = writer.of("metrics", rows, "window granularity dataset metric")
+
+    def interrupted() -> None:
+        with store.run(writer.row("billed")):
+            store.replace_windows("metrics", frame, monitor_id="billed", windows=WEEKS)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert store.interrupted_windows("billed") == [WEEKS[2]]
+
+
 def test_many_partitions_become_one_file_and_many_runs_few(writer: Writer) -> None:
     store = writer.another()
     for part in range(3):

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
@@ -105,6 +106,20 @@ def test_a_number_that_differs_from_its_history_in_its_last_digits_alone_is_as_u
     low, high = history_bounds(np.full((1, 8), before), History(8, 4.0), worse="both")
     assert low[0] <= now <= high[0]
     assert high[0] - low[0] < 1e-10
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 20])
+def test_history_of_minutes_takes_the_last_windows_of_the_same_hour(minutes: int) -> None:
+    now, most, zone = pd.Timestamp("2024-03-05 09:40", tz="Asia/Kolkata"), 14, "Asia/Kolkata"
+    times = pd.date_range(now - pd.Timedelta(days=30), now, freq=f"{minutes}min", inclusive="left")
+    wanted = times[times.hour == 9][-most:]
+    starts, at = times.as_unit("us").asi8, round(now.timestamp()) * 1_000_000
+    seen = starts >= at - reach(f"{minutes} minutes", most)
+    found, alike = windows_before(
+        starts[seen], starts[seen].astype(float), at, most=most, granularity=f"{minutes} minutes", zone=zone
+    )
+    assert alike
+    assert found.astype(np.int64).tolist() == wanted.as_unit("us").asi8.tolist()
 
 
 def test_history_takes_the_same_weekday_where_there_are_enough_and_the_windows_before_otherwise() -> None:
