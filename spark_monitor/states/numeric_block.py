@@ -38,6 +38,9 @@ class Sketch(Protocol):
     def cdf(self, points: npt.ArrayLike, /) -> Floats: ...
 
 
+COARSE = 1e-3
+
+
 @dataclass(frozen=True, eq=False)
 class NumericBlock(Block):
     """S states of one grid.
@@ -179,10 +182,23 @@ class NumericBlock(Block):
 
     @cached_property
     def stddev(self) -> Floats:
-        """Sample standard deviation sqrt(M2 / (n - 1)); nan below two values or where it exceeds a double."""
+        """Sample standard deviation sqrt(M2 / (n - 1)); nan below two values, where it exceeds a double, or is mere rounding."""
         n = self.finite
         with np.errstate(invalid="ignore"):
-            return np.where((n > 1) & np.isfinite(self.m2), np.sqrt(self.m2 / np.maximum(n - 1, 1)), np.nan)
+            known = (n > 1) & np.isfinite(self.m2) & ~self.is_coarse
+            return np.where(known, np.sqrt(self.m2 / np.maximum(n - 1, 1)), np.nan)
+
+    @property
+    def is_coarse(self) -> npt.NDArray[np.bool_]:
+        """Whether rounding alone could make more than `COARSE` of the standard deviation.
+
+        Of values x that were rounded by at most e = ulp(max |x|) / 2 it moves by at most e sqrt(n / (n - 1)).
+        """
+        n = np.maximum(self.finite, 2)
+        with np.errstate(invalid="ignore", over="ignore"):
+            largest = np.fmax(np.abs(self.min), np.abs(self.max))
+            moved = np.spacing(np.where(np.isfinite(largest), largest, 0.0)) / 2 * np.sqrt(n / (n - 1))
+            return np.asarray(self.is_rounded & (self.finite > 1) & (moved > COARSE * np.sqrt(self.m2 / (n - 1))))
 
     @cached_property
     def zeros(self) -> Integers:

@@ -34,6 +34,7 @@ ROUNDED = (
     "Values beyond 15 digits are rounded to the nearest double: minimum and maximum, distinct and frequent values are those of "
     "the rounded ones."
 )
+NO_DEVIATION = f"{ROUNDED} They lie so close together that rounding alone may be their standard deviation: it is not known."
 Columns = dict[str, pa.Array]
 
 
@@ -87,6 +88,7 @@ def _numeric_messages(block: NumericBlock) -> npt.NDArray[np.object_]:
         cases = [
             (block.finite == 1, ONE_VALUE),
             (~np.isfinite(block.m2), SPREAD),
+            (block.is_coarse, NO_DEVIATION),
             ((block.min < block.max) & (block.m2 < LEAST_M2), CLOSE),
             (block.is_rounded, ROUNDED),
         ]
