@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from spark_monitor.config.monitor import MonitorConfig
+    from spark_monitor.store import Store
 
 log = log_of(__name__)
 
@@ -50,7 +52,7 @@ def prune(
             raise error
         monitors = [config for _, config in each_monitor(files, left)]
         _require_without_file(names, monitors)
-        done, there = _delete(open_spark(session, terminal), monitors, names, moment, dry=dry_run)
+        done, there = _delete(open_spark(session, terminal), monitors, names, moment, left, dry=dry_run)
     without_file = sorted(there - {*done})
     terminal.document({"deleted": done, "dry_run": dry_run, "without_file": without_file})
     verb = "would be deleted" if dry_run else "deleted"
@@ -77,25 +79,50 @@ def _require_without_file(names: Sequence[str], monitors: Sequence[MonitorConfig
 
 
 def _delete(
-    spark: SparkSession, monitors: Sequence[MonitorConfig], names: Sequence[str], as_of: datetime, *, dry: bool
+    spark: SparkSession, monitors: Sequence[MonitorConfig], names: Sequence[str], as_of: datetime, left: Left, *, dry: bool
 ) -> tuple[dict[str, dict[str, int]], set[str]]:
-    """The rows deleted of each monitor by table, and every monitor that has rows at these places."""
-    from spark_monitor.stages.prune import monitors_at, prune, remove
+    """The rows deleted of each monitor by table, and every monitor that has rows at these places.
+
+    Of several places one that cannot be looked after is told of, and stops no other.
+    """
     from spark_monitor.store import Store
     from spark_monitor.store.place import Place
 
     places = {config.monitor: Place.of(config.outputs) for config in monitors}
-    stores = {place: Store(spark, place) for place in dict.fromkeys(places.values())}
-    for store in stores.values():
+    done: dict[str, dict[str, int]] = {}
+    there: set[str] = set()
+    for place in dict.fromkeys(places.values()):
+        own = [config for config in monitors if places[config.monitor] == place]
+        try:
+            deleted, others = _deleted_at(Store(spark, place), own, names, as_of, dry=dry)
+        except Exception as error:  # whatever it is, it is this place's alone
+            if len({*places.values()}) == 1:
+                raise
+            left.out(error, Path(place.text))
+            continue
+        there |= others
+        for name, tables in deleted.items():
+            done[name] = _added([done.get(name, {}), tables])
+    return done, there
+
+
+def _deleted_at(
+    store: Store, monitors: Sequence[MonitorConfig], names: Sequence[str], as_of: datetime, *, dry: bool
+) -> tuple[dict[str, dict[str, int]], set[str]]:
+    """The same of one place; nothing is made where no run has written yet, nor by a dry run."""
+    from spark_monitor.commands.results import has_tables
+    from spark_monitor.stages.prune import monitors_at, prune, remove
+
+    if not has_tables(store):
+        return {name: {} for name in (*(config.monitor for config in monitors), *names)}, set()
+    if not dry:
         store.ensure()
-    done = {config.monitor: dict(prune(stores[places[config.monitor]], config, as_of, dry=dry)) for config in monitors}
-    for name in names:
-        done[name] = _added(remove(store, name, dry=dry) for store in stores.values())
-    there = {name for store in stores.values() for name in monitors_at(store)}
+    done = {config.monitor: dict(prune(store, config, as_of, dry=dry)) for config in monitors}
+    done |= {name: dict(remove(store, name, dry=dry)) for name in names}
+    there = set(monitors_at(store))
     if not dry:
         log.info("files")
-        for place, store in stores.items():
-            store.tidy(config.monitor for config in monitors if places[config.monitor] == place)
+        store.tidy(config.monitor for config in monitors)
     return done, there
 
 
