@@ -26,7 +26,8 @@ def worst_slice(row: Row, looked_at: int) -> tuple[float, float]:
 
     Looked at are the values of the configured slices, of their crosses, up to `worst_slices.depth` columns, and of 12 features
     (by `importances` where the file names them): numbers by the baseline's quartiles, strings and codes of at most 20 values; the
-    largest first.
+    largest first. Among rows that are alike in a feature which tells much, a metric of ranks (ROC AUC) is lower by nature: what
+    fell there, and since when, is told by the incident of a rule on the metric itself.
     Bounds are widened from one interval to as many as slices were looked at (Bonferroni).
 
     >>> low, high = worst_slice({"value": 0.7, "lower": 0.68, "upper": 0.72}, 100)
