@@ -87,7 +87,7 @@ def _head(facts: Facts) -> Iterator[str]:
         baseline = f", baseline version {last.baseline_version}" if last.baseline_version is not None else ""
         yield f"As of {as_of_text(last.as_of if facts.as_of is None else facts.as_of, facts.zone)}{baseline}"
     if last is not None and last.null_time_rows:
-        yield f"{counted(last.null_time_rows, 'row')} without a time belong to no window"
+        yield f"{counted(last.null_time_rows, 'row without a time belongs', 'rows without a time belong')} to no window"
     if unpublished is not None:
         yield from wrapped(f"MLflow is behind: {harmless(unpublished.publish_message or 'not published yet', 300)}", "")
 
