@@ -108,8 +108,10 @@ def bins_of_numbers(column: ReadColumn, frozen: FrozenColumn) -> ReadSlice | Non
         return None
     number, names = f"CAST({column.sql} AS DOUBLE)", _names(edges)
     bins = zip(edges, ["-inf", *names], names, strict=False)
-    parts = (f"WHEN {number} <= CAST('{edge!r}' AS DOUBLE) THEN '({low}, {high}]'" for edge, low, high in bins)
-    last = f"WHEN {number} IS NOT NULL THEN '({names[-1]}, inf)'"
+    parts = (
+        f"WHEN {number} <= CAST({literal(repr(edge))} AS DOUBLE) THEN {literal(f'({low}, {high}]')}" for edge, low, high in bins
+    )
+    last = f"WHEN {number} IS NOT NULL THEN {literal(f'({names[-1]}, inf)')}"
     return ReadSlice(column.name, f"CASE WHEN isnan({number}) THEN 'NaN' {' '.join(parts)} {last} END")
 
 
