@@ -884,6 +884,7 @@ def test_a_deleted_monitor_that_is_not_there_is_said_to_have_no_rows(tmp_path: P
 
     monkeypatch.setattr("spark_monitor.commands.prune.open_spark", lambda *_: None)
     monkeypatch.setattr("spark_monitor.store.Store", Tables)
+    monkeypatch.setattr("spark_monitor.commands.results.has_tables", lambda _: True)
     monkeypatch.setattr("spark_monitor.stages.prune.monitors_at", lambda _: ["calm", "former"])
     monkeypatch.setattr("spark_monitor.stages.prune.prune", lambda *_, **__: {})
     monkeypatch.setattr("spark_monitor.stages.prune.remove", lambda _, name, dry: {"checks": 3} if name == "former" else {})
